@@ -1,0 +1,2 @@
+//! The binary `wrs`.
+fn main() {}

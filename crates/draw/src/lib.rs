@@ -1,0 +1,1 @@
+//! Boxes and text on pictures.

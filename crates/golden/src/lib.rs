@@ -1,0 +1,1 @@
+//! Reading goldens, filling by name, the tolerance rule (examples and tests only).

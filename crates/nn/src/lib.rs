@@ -1,0 +1,1 @@
+//! Buffers, parameters, the tape and the layers.

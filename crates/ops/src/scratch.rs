@@ -1,0 +1,127 @@
+//! Recycled `f32` storage: activations, gradients and the kernels' work space come from one process-wide pool.
+//!
+//! A training step asks for the same sizes over and over; handing the pages back to the system each time costs more than
+//! some layers do.  A returned buffer waits in the pool; when none fits a request, the longest-waiting ones of a like size
+//! are freed first, so that multi-scale training does not hoard one set of buffers per size.
+
+use std::ops::{Deref, DerefMut};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// Waiting buffers, the longest-waiting first.
+static WAITING: Mutex<Vec<Vec<f32>>> = Mutex::new(Vec::new());
+
+/// A buffer may serve a request of at least this share of its capacity.
+const LEAST_FILL: (usize, usize) = (3, 4);
+
+/// Smaller buffers are left to the system's allocator.
+const LEAST_POOLED: usize = 1 << 14;
+
+/// What is freed to make room is at most this many times the size of the request.
+const LARGEST_EVICTED: usize = 4;
+
+/// An owned `f32` buffer that goes back to the pool when dropped.
+#[derive(Debug, Default)]
+pub struct Scratch {
+    values: Vec<f32>,
+}
+
+fn waiting() -> MutexGuard<'static, Vec<Vec<f32>>> {
+    WAITING.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A buffer of `len` values that were written by somebody before: the caller overwrites them all.
+pub fn take(len: usize) -> Scratch {
+    if len < LEAST_POOLED {
+        return Scratch { values: vec![0.0; len] };
+    }
+    let mut freed = Vec::new();
+    let found = {
+        let mut pool = waiting();
+        let best = (0..pool.len())
+            .filter(|&i| pool[i].capacity() >= len && len * LEAST_FILL.1 >= pool[i].capacity() * LEAST_FILL.0)
+            .min_by_key(|&i| pool[i].capacity());
+        if best.is_none() {
+            let mut room = 0;
+            while room < len {
+                let Some(i) = pool.iter().position(|b| b.capacity() <= LARGEST_EVICTED * len) else { break };
+                let oldest = pool.remove(i);
+                room += oldest.capacity();
+                freed.push(oldest);
+            }
+        }
+        best.map(|i| pool.remove(i))
+    };
+    drop(freed);
+    let mut values = found.unwrap_or_else(|| Vec::with_capacity(len));
+    if values.len() > len {
+        values.truncate(len);
+    } else {
+        values.resize(len, 0.0);
+    }
+    Scratch { values }
+}
+
+/// A buffer of `len` zeros.
+pub fn zeros(len: usize) -> Scratch {
+    let mut scratch = take(len);
+    scratch.fill(0.0);
+    scratch
+}
+
+/// Frees every waiting buffer.
+pub fn release() {
+    waiting().clear();
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let values = std::mem::take(&mut self.values);
+        if values.capacity() >= LEAST_POOLED {
+            waiting().push(values);
+        }
+    }
+}
+
+impl Deref for Scratch {
+    type Target = [f32];
+    fn deref(&self) -> &[f32] {
+        &self.values
+    }
+}
+
+impl DerefMut for Scratch {
+    fn deref_mut(&mut self) -> &mut [f32] {
+        &mut self.values
+    }
+}
+
+impl From<Vec<f32>> for Scratch {
+    fn from(values: Vec<f32>) -> Self {
+        Self { values }
+    }
+}
+
+impl Clone for Scratch {
+    fn clone(&self) -> Self {
+        let mut copy = take(self.len());
+        copy.copy_from_slice(self);
+        copy
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_returned_buffer_serves_the_next_request_of_its_size() {
+        let len = 1_234_567;
+        let first = take(len);
+        let address = first.as_ptr();
+        drop(first);
+        let second = take(len - 1000);
+        assert_eq!(second.len(), len - 1000);
+        assert_eq!(second.as_ptr(), address);
+        assert!(zeros(len).iter().all(|&v| v == 0.0));
+    }
+}

@@ -1,0 +1,364 @@
+//! Sixteen `f32` lanes, written once for every instruction set.
+//!
+//! A kernel is a struct of its arguments that implements [`Kernel`] generically over [`Lanes`]; [`run`] calls it inside a
+//! function compiled for AVX-512, AVX2 + FMA, or the plain target.  Everything a kernel calls must be `#[inline(always)]`
+//! (no closures in hot loops): only then is it compiled for the instruction set of the function it ends up in.
+
+/// Lanes in one [`Lanes`] value.
+pub(crate) const LANES: usize = 16;
+
+/// An instruction set the kernels are compiled for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Isa {
+    #[cfg(target_arch = "x86_64")]
+    Avx512,
+    #[cfg(target_arch = "x86_64")]
+    Avx2,
+    Portable,
+}
+
+impl Isa {
+    /// Those this machine has, the widest first.
+    pub(crate) fn available() -> &'static [Self] {
+        #[cfg(target_arch = "x86_64")]
+        {
+            // The macro caches what CPUID says, so asking is cheap.
+            if is_x86_feature_detected!("avx512f") {
+                return &[Self::Avx512, Self::Avx2, Self::Portable];
+            }
+            if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
+                return &[Self::Avx2, Self::Portable];
+            }
+        }
+        &[Self::Portable]
+    }
+
+    /// The widest this machine has.
+    pub(crate) fn widest() -> Self {
+        Self::available()[0]
+    }
+}
+
+/// Sixteen `f32` values.
+///
+/// # Safety
+/// Every method needs the instruction set of its implementation; pointers must be valid for the lanes that are touched
+/// (all sixteen, or the first `n` of the partial forms).  No alignment is asked for.
+pub(crate) trait Lanes: Copy {
+    unsafe fn splat(value: f32) -> Self;
+    unsafe fn load(from: *const f32) -> Self;
+    unsafe fn store(self, to: *mut f32);
+    /// The first `n <= 16` lanes from memory, zeros behind them.
+    unsafe fn load_partial(from: *const f32, n: usize) -> Self;
+    /// Writes the first `n <= 16` lanes.
+    unsafe fn store_partial(self, to: *mut f32, n: usize);
+    unsafe fn add(self, other: Self) -> Self;
+    unsafe fn sub(self, other: Self) -> Self;
+    unsafe fn mul(self, other: Self) -> Self;
+    /// `self * factor + addend`
+    unsafe fn mul_add(self, factor: Self, addend: Self) -> Self;
+    /// Lane by lane, `positive` where `self > 0`, `otherwise` elsewhere.
+    unsafe fn select_positive(self, positive: Self, otherwise: Self) -> Self;
+    #[inline(always)]
+    unsafe fn zero() -> Self {
+        // SAFETY: the caller's contract is this method's.
+        unsafe { Self::splat(0.0) }
+    }
+}
+
+/// The plain form: sixteen values in an array, left to the compiler.
+#[derive(Clone, Copy)]
+pub(crate) struct Plain([f32; LANES]);
+
+macro_rules! lanewise {
+    ($($i:ident => $value:expr),+ $(,)?) => { $( {
+        let mut out = [0.0; LANES];
+        for $i in 0..LANES { out[$i] = $value; }
+        Plain(out)
+    } )+ };
+}
+
+impl Lanes for Plain {
+    #[inline(always)]
+    unsafe fn splat(value: f32) -> Self {
+        Self([value; LANES])
+    }
+    #[inline(always)]
+    unsafe fn load(from: *const f32) -> Self {
+        // SAFETY: sixteen values are readable at `from`; arrays of f32 need no more than f32's alignment.
+        Self(unsafe { from.cast::<[f32; LANES]>().read_unaligned() })
+    }
+    #[inline(always)]
+    unsafe fn store(self, to: *mut f32) {
+        // SAFETY: sixteen values are writable at `to`.
+        unsafe { to.cast::<[f32; LANES]>().write_unaligned(self.0) }
+    }
+    #[inline(always)]
+    unsafe fn load_partial(from: *const f32, n: usize) -> Self {
+        let mut out = [0.0; LANES];
+        // SAFETY: `n <= 16` values are readable at `from`.
+        unsafe { std::ptr::copy_nonoverlapping(from, out.as_mut_ptr(), n) }
+        Self(out)
+    }
+    #[inline(always)]
+    unsafe fn store_partial(self, to: *mut f32, n: usize) {
+        // SAFETY: `n <= 16` values are writable at `to`.
+        unsafe { std::ptr::copy_nonoverlapping(self.0.as_ptr(), to, n) }
+    }
+    #[inline(always)]
+    unsafe fn add(self, other: Self) -> Self {
+        lanewise!(i => self.0[i] + other.0[i])
+    }
+    #[inline(always)]
+    unsafe fn sub(self, other: Self) -> Self {
+        lanewise!(i => self.0[i] - other.0[i])
+    }
+    #[inline(always)]
+    unsafe fn mul(self, other: Self) -> Self {
+        lanewise!(i => self.0[i] * other.0[i])
+    }
+    #[inline(always)]
+    unsafe fn mul_add(self, factor: Self, addend: Self) -> Self {
+        // Not f32::mul_add: without the FMA instruction that is a library call.
+        lanewise!(i => self.0[i] * factor.0[i] + addend.0[i])
+    }
+    #[inline(always)]
+    unsafe fn select_positive(self, positive: Self, otherwise: Self) -> Self {
+        lanewise!(i => if self.0[i] > 0.0 { positive.0[i] } else { otherwise.0[i] })
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+pub(crate) use x86::{Avx2, Avx512};
+
+#[cfg(target_arch = "x86_64")]
+mod x86 {
+    use super::{LANES, Lanes};
+    use std::arch::x86_64::*;
+
+    /// One AVX-512 register.
+    #[derive(Clone, Copy)]
+    pub(crate) struct Avx512(__m512);
+
+    /// Two AVX registers.
+    #[derive(Clone, Copy)]
+    pub(crate) struct Avx2(__m256, __m256);
+
+    #[inline(always)]
+    fn mask16(n: usize) -> __mmask16 {
+        if n >= LANES { !0 } else { (1 << n) - 1 }
+    }
+
+    // SAFETY of every block: the caller vouches for AVX-512F and for the memory behind the pointers.
+    #[allow(clippy::undocumented_unsafe_blocks)]
+    impl Lanes for Avx512 {
+        #[inline(always)]
+        unsafe fn splat(value: f32) -> Self {
+            unsafe { Self(_mm512_set1_ps(value)) }
+        }
+        #[inline(always)]
+        unsafe fn load(from: *const f32) -> Self {
+            unsafe { Self(_mm512_loadu_ps(from)) }
+        }
+        #[inline(always)]
+        unsafe fn store(self, to: *mut f32) {
+            unsafe { _mm512_storeu_ps(to, self.0) }
+        }
+        #[inline(always)]
+        unsafe fn load_partial(from: *const f32, n: usize) -> Self {
+            unsafe { Self(_mm512_maskz_loadu_ps(mask16(n), from)) }
+        }
+        #[inline(always)]
+        unsafe fn store_partial(self, to: *mut f32, n: usize) {
+            unsafe { _mm512_mask_storeu_ps(to, mask16(n), self.0) }
+        }
+        #[inline(always)]
+        unsafe fn add(self, other: Self) -> Self {
+            unsafe { Self(_mm512_add_ps(self.0, other.0)) }
+        }
+        #[inline(always)]
+        unsafe fn sub(self, other: Self) -> Self {
+            unsafe { Self(_mm512_sub_ps(self.0, other.0)) }
+        }
+        #[inline(always)]
+        unsafe fn mul(self, other: Self) -> Self {
+            unsafe { Self(_mm512_mul_ps(self.0, other.0)) }
+        }
+        #[inline(always)]
+        unsafe fn mul_add(self, factor: Self, addend: Self) -> Self {
+            unsafe { Self(_mm512_fmadd_ps(self.0, factor.0, addend.0)) }
+        }
+        #[inline(always)]
+        unsafe fn select_positive(self, positive: Self, otherwise: Self) -> Self {
+            unsafe {
+                let mask = _mm512_cmp_ps_mask::<_CMP_GT_OQ>(self.0, _mm512_setzero_ps());
+                Self(_mm512_mask_blend_ps(mask, otherwise.0, positive.0))
+            }
+        }
+    }
+
+    /// Lane masks of the two halves for the first `n` of sixteen lanes.
+    #[inline(always)]
+    fn halves(n: usize) -> [[i32; 8]; 2] {
+        let mut out = [[0; 8]; 2];
+        for (i, lane) in out.as_flattened_mut().iter_mut().enumerate() {
+            *lane = if i < n { -1 } else { 0 };
+        }
+        out
+    }
+
+    // SAFETY of every block: the caller vouches for AVX2 and FMA and for the memory behind the pointers; masked-off lanes
+    // are not touched, and `wrapping_add` makes no claim about the pointer behind them.
+    #[allow(clippy::undocumented_unsafe_blocks)]
+    impl Lanes for Avx2 {
+        #[inline(always)]
+        unsafe fn splat(value: f32) -> Self {
+            unsafe { Self(_mm256_set1_ps(value), _mm256_set1_ps(value)) }
+        }
+        #[inline(always)]
+        unsafe fn load(from: *const f32) -> Self {
+            unsafe { Self(_mm256_loadu_ps(from), _mm256_loadu_ps(from.add(8))) }
+        }
+        #[inline(always)]
+        unsafe fn store(self, to: *mut f32) {
+            unsafe {
+                _mm256_storeu_ps(to, self.0);
+                _mm256_storeu_ps(to.add(8), self.1);
+            }
+        }
+        #[inline(always)]
+        unsafe fn load_partial(from: *const f32, n: usize) -> Self {
+            let m = halves(n);
+            unsafe {
+                let (a, b) = (_mm256_loadu_si256(m[0].as_ptr().cast()), _mm256_loadu_si256(m[1].as_ptr().cast()));
+                Self(_mm256_maskload_ps(from, a), _mm256_maskload_ps(from.wrapping_add(8), b))
+            }
+        }
+        #[inline(always)]
+        unsafe fn store_partial(self, to: *mut f32, n: usize) {
+            let m = halves(n);
+            unsafe {
+                let (a, b) = (_mm256_loadu_si256(m[0].as_ptr().cast()), _mm256_loadu_si256(m[1].as_ptr().cast()));
+                _mm256_maskstore_ps(to, a, self.0);
+                _mm256_maskstore_ps(to.wrapping_add(8), b, self.1);
+            }
+        }
+        #[inline(always)]
+        unsafe fn add(self, other: Self) -> Self {
+            unsafe { Self(_mm256_add_ps(self.0, other.0), _mm256_add_ps(self.1, other.1)) }
+        }
+        #[inline(always)]
+        unsafe fn sub(self, other: Self) -> Self {
+            unsafe { Self(_mm256_sub_ps(self.0, other.0), _mm256_sub_ps(self.1, other.1)) }
+        }
+        #[inline(always)]
+        unsafe fn mul(self, other: Self) -> Self {
+            unsafe { Self(_mm256_mul_ps(self.0, other.0), _mm256_mul_ps(self.1, other.1)) }
+        }
+        #[inline(always)]
+        unsafe fn mul_add(self, factor: Self, addend: Self) -> Self {
+            unsafe { Self(_mm256_fmadd_ps(self.0, factor.0, addend.0), _mm256_fmadd_ps(self.1, factor.1, addend.1)) }
+        }
+        #[inline(always)]
+        unsafe fn select_positive(self, positive: Self, otherwise: Self) -> Self {
+            unsafe {
+                let zero = _mm256_setzero_ps();
+                let a = _mm256_cmp_ps::<_CMP_GT_OQ>(self.0, zero);
+                let b = _mm256_cmp_ps::<_CMP_GT_OQ>(self.1, zero);
+                Self(_mm256_blendv_ps(otherwise.0, positive.0, a), _mm256_blendv_ps(otherwise.1, positive.1, b))
+            }
+        }
+    }
+}
+
+/// A computation written over [`Lanes`].
+pub(crate) trait Kernel {
+    type Output;
+    /// # Safety
+    /// The instruction set of `V` is there, and what the kernel's own fields promise holds.
+    unsafe fn call<V: Lanes>(self) -> Self::Output;
+}
+
+/// Runs a kernel compiled for `isa`.
+///
+/// # Safety
+/// `isa` is one of [`Isa::available`], and what the kernel's own fields promise holds.
+#[inline]
+pub(crate) unsafe fn run<K: Kernel>(isa: Isa, kernel: K) -> K::Output {
+    match isa {
+        // SAFETY: the caller vouches for the instruction set and for the kernel's promises.
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx512 => unsafe { run_avx512(kernel) },
+        // SAFETY: as above.
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx2 => unsafe { run_avx2(kernel) },
+        // SAFETY: as above; this form needs no instruction set.
+        Isa::Portable => unsafe { kernel.call::<Plain>() },
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f")]
+unsafe fn run_avx512<K: Kernel>(kernel: K) -> K::Output {
+    // SAFETY: this function is only called where AVX-512F is there.
+    unsafe { kernel.call::<Avx512>() }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,fma")]
+unsafe fn run_avx2<K: Kernel>(kernel: K) -> K::Output {
+    // SAFETY: this function is only called where AVX2 and FMA are there.
+    unsafe { kernel.call::<Avx2>() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Everything<'a> {
+        a: &'a [f32],
+        b: &'a [f32],
+        out: &'a mut [f32],
+        n: usize,
+    }
+
+    impl Kernel for Everything<'_> {
+        type Output = ();
+        #[inline(always)]
+        unsafe fn call<V: Lanes>(self) {
+            // SAFETY: the slices hold sixteen values, `out` sixteen more than `n <= 16`.
+            unsafe {
+                let (a, b) = (V::load(self.a.as_ptr()), V::load_partial(self.b.as_ptr(), self.n));
+                let sum = a.add(b).mul_add(V::splat(2.0), a.sub(b).mul(b));
+                a.select_positive(sum, V::zero()).store_partial(self.out.as_mut_ptr(), self.n);
+                sum.store(self.out.as_mut_ptr().add(LANES));
+            }
+        }
+    }
+
+    #[test]
+    fn every_instruction_set_computes_the_same() {
+        let a: Vec<f32> = (0..LANES).map(|i| i as f32 - 7.0).collect();
+        let b: Vec<f32> = (0..LANES).map(|i| 0.5 * i as f32).collect();
+        for &isa in Isa::available() {
+            for n in 0..=LANES {
+                let mut out = vec![-1.0; 2 * LANES];
+                // SAFETY: the instruction set is available and the slices are long enough.
+                unsafe { run(isa, Everything { a: &a, b: &b, out: &mut out, n }) };
+                for i in 0..LANES {
+                    let b = if i < n { b[i] } else { 0.0 };
+                    let sum = (a[i] + b) * 2.0 + (a[i] - b) * b;
+                    assert_eq!(out[LANES + i], sum, "{isa:?} lane {i}");
+                    let expected = if i >= n {
+                        -1.0
+                    } else if a[i] > 0.0 {
+                        sum
+                    } else {
+                        0.0
+                    };
+                    assert_eq!(out[i], expected, "{isa:?} n {n} lane {i}");
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! Optimizers, schedules, EMA and weight rescaling (WRS).

@@ -1,0 +1,1 @@
+//! Recipes, run directories, checkpoints, metrics, progress.

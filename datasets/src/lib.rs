@@ -1,0 +1,1 @@
+//! Readers, decoding, augmentation, the loader, made-up scenes.

@@ -1,0 +1,1 @@
+//! Evaluators: plain records in, official numbers out.

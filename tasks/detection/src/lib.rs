@@ -1,0 +1,1 @@
+//! YOLOv3: recipes, samples, model, loss, training, evaluation, prediction.
