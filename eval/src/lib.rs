@@ -1,1 +1,24 @@
 //! Evaluators: plain records in, official numbers out.
+//!
+//! Nothing here knows a tensor or a model: ground truth and detections are lists of records, read from COCO's
+//! JSON files or made in memory, and [`evaluate_detections`] gives COCO's twelve numbers, the same per class, and
+//! the numbers the weight-rescaling paper plots.
+//!
+//! No order of images, batches or threads changes a number.  The one order that counts is the one pycocotools
+//! counts too: detections of one image and class with exactly equal scores rank in the order they were given.
+
+mod coco_ap;
+mod detection;
+mod error;
+mod files;
+mod json;
+mod paper_ap;
+mod records;
+
+pub use detection::{ClassMetrics, DetectionMetrics, evaluate_detections};
+pub use error::{EvalError, IdField, IdList, RecordKind};
+pub use files::{
+    GroundTruthFile, parse_detections, parse_ground_truth, read_detections, read_ground_truth, write_detections,
+};
+pub use paper_ap::{PAPER_CONFIDENCE, PAPER_IOU, PaperClassMetrics, PaperMetrics};
+pub use records::{Category, Detection, GroundTruth, GtBox};

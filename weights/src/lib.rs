@@ -1,1 +1,17 @@
 //! Checkpoint formats, in and out.
+//!
+//! In memory a conv weight is `[O, kh, kw, I]`; in files it has PyTorch's order `[O, I, kh, kw]`.  The conversion lives in
+//! this crate and nowhere else.
+
+mod buffers;
+mod container;
+mod error;
+mod layout;
+pub mod safetensors;
+
+pub use buffers::{NamedBuffers, write_buffers};
+pub use error::{LoadReport, Mismatch, WeightsError};
+pub use layout::{from_file, to_file};
+
+/// What a file says about its tensors: task, class names, preprocessing; written in the order of its keys.
+pub type Metadata = std::collections::BTreeMap<String, String>;

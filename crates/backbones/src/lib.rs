@@ -1,1 +1,29 @@
-//! BatchNorm backbones.
+//! BatchNorm backbones: what a task puts its head on.
+
+mod darknet53;
+
+pub use darknet53::{Darknet53, Darknet53Config};
+
+use wrs_nn::{NnError, Pass, Value};
+
+/// A network that turns a picture into feature maps.
+pub trait Backbone {
+    /// Stride and channels of each map that [`Self::forward`] gives, finest first.
+    fn stages(&self) -> Vec<Stage>;
+
+    /// # Shapes
+    /// `x` `[N, H, W, 3]` to one `[N, H / stride, W / stride, channels]` per stage.
+    ///
+    /// # Errors
+    /// [`NnError`] when a layer refuses the sizes.
+    fn forward(&self, pass: &mut Pass<'_>, x: &Value) -> Result<Vec<Value>, NnError>;
+}
+
+/// One feature map of a backbone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stage {
+    /// Input pixels between neighbouring cells.
+    pub stride: usize,
+    /// Channels of the map.
+    pub channels: usize,
+}

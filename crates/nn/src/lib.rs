@@ -1,1 +1,26 @@
-//! Buffers, parameters, the tape and the layers.
+//! Buffers, parameters, an explicit tape, and the layers that write on it.
+//!
+//! A network is a struct of layers; its numbers live in [`Params`].  A [`Pass`] runs layers forward; a training pass leaves
+//! on its [`Tape`] what each layer's backward needs, and [`Tape::backward`] runs it in reverse, freeing every activation
+//! as it goes by.  An evaluation pass records nothing and folds every norm into its convolution.
+//!
+//! Legend: `N` batch, `H W` input pixels, `h w` output pixels, `C`/`I` input channels, `O` output channels.  Activations
+//! are `[N, H, W, C]`; conv weights are `[O, kh, kw, I]`, a filter a contiguous row.
+
+mod buffer;
+mod conv;
+mod conv_bn;
+mod error;
+mod params;
+mod pass;
+mod shaping;
+mod tape;
+
+pub use buffer::Buffer;
+pub use conv::{Conv, ConvConfig};
+pub use conv_bn::{ConvBn, ConvBnConfig, NormConfig};
+pub use error::NnError;
+pub use params::{Filter, Gradients, Init, ParamId, Parameter, Params, ParamsBuilder, Role, Scope};
+pub use pass::{Dims, InputGradient, Pass, Value};
+pub use shaping::{concat, upsample_nearest};
+pub use tape::Tape;

@@ -7,9 +7,22 @@
 //! Legend: `N` batch, `H W` input pixels, `h w` output pixels, `C`/`I` input channels, `O` output channels.
 //! Activations are `[N, H, W, C]`, conv weights `[O, kh, kw, I]` (a filter is a contiguous row).
 
+#![cfg_attr(test, allow(clippy::float_cmp))] // the tests compare bits on purpose
+
+pub mod bce;
+mod blocks;
+pub mod concat;
+pub mod conv;
+pub mod norm_act;
+#[cfg(test)]
+mod oracle;
+pub mod pool;
+pub mod resize;
 pub mod rng;
+pub mod rows;
 pub mod scratch;
 mod simd;
+pub mod update;
 
 /// What a backward kernel does with the values already in its destination.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,9 +34,10 @@ pub enum Store {
 }
 
 /// The activation fused behind a convolution or a norm.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub enum Activation {
     /// `y = x`
+    #[default]
     Identity,
     /// `y = max(x, 0)`; the derivative at 0 is 0, as in PyTorch.
     Relu,

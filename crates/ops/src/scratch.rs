@@ -101,6 +101,13 @@ impl From<Vec<f32>> for Scratch {
     }
 }
 
+impl Scratch {
+    /// The values as a plain vector, out of the pool for good.
+    pub fn into_vec(mut self) -> Vec<f32> {
+        std::mem::take(&mut self.values)
+    }
+}
+
 impl Clone for Scratch {
     fn clone(&self) -> Self {
         let mut copy = take(self.len());

@@ -37,6 +37,17 @@ impl Isa {
     pub(crate) fn widest() -> Self {
         Self::available()[0]
     }
+
+    /// [`Lanes::REGISTERS`] of its lanes.
+    pub(crate) fn registers(self) -> usize {
+        match self {
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512 => Avx512::REGISTERS,
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2 => Avx2::REGISTERS,
+            Self::Portable => Plain::REGISTERS,
+        }
+    }
 }
 
 /// Sixteen `f32` values.
@@ -45,6 +56,8 @@ impl Isa {
 /// Every method needs the instruction set of its implementation; pointers must be valid for the lanes that are touched
 /// (all sixteen, or the first `n` of the partial forms).  No alignment is asked for.
 pub(crate) trait Lanes: Copy {
+    /// How many values the register file holds: what micro-kernels size their tiles by.
+    const REGISTERS: usize;
     unsafe fn splat(value: f32) -> Self;
     unsafe fn load(from: *const f32) -> Self;
     unsafe fn store(self, to: *mut f32);
@@ -64,6 +77,26 @@ pub(crate) trait Lanes: Copy {
         // SAFETY: the caller's contract is this method's.
         unsafe { Self::splat(0.0) }
     }
+    /// Lane `i` of row `j` becomes lane `j` of row `i`.
+    #[inline(always)]
+    unsafe fn transpose(rows: [Self; LANES]) -> [Self; LANES] {
+        let mut values = [[0.0; LANES]; LANES];
+        let mut row = [0.0; LANES];
+        let mut out = rows;
+        // SAFETY: sixteen values are writable at each row of `values`, and readable at `row`.
+        unsafe {
+            for i in 0..LANES {
+                rows[i].store(values[i].as_mut_ptr());
+            }
+            for i in 0..LANES {
+                for j in 0..LANES {
+                    row[j] = values[j][i];
+                }
+                out[i] = Self::load(row.as_ptr());
+            }
+        }
+        out
+    }
 }
 
 /// The plain form: sixteen values in an array, left to the compiler.
@@ -79,6 +112,8 @@ macro_rules! lanewise {
 }
 
 impl Lanes for Plain {
+    // Four lanes a register: sixteen of them on x86-64, thirty-two on AArch64.
+    const REGISTERS: usize = if cfg!(target_arch = "aarch64") { 8 } else { 4 };
     #[inline(always)]
     unsafe fn splat(value: f32) -> Self {
         Self([value; LANES])
@@ -126,6 +161,16 @@ impl Lanes for Plain {
     unsafe fn select_positive(self, positive: Self, otherwise: Self) -> Self {
         lanewise!(i => if self.0[i] > 0.0 { positive.0[i] } else { otherwise.0[i] })
     }
+    #[inline(always)]
+    unsafe fn transpose(rows: [Self; LANES]) -> [Self; LANES] {
+        let mut out = [Self([0.0; LANES]); LANES];
+        for i in 0..LANES {
+            for j in 0..LANES {
+                out[j].0[i] = rows[i].0[j];
+            }
+        }
+        out
+    }
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -152,6 +197,7 @@ mod x86 {
     // SAFETY of every block: the caller vouches for AVX-512F and for the memory behind the pointers.
     #[allow(clippy::undocumented_unsafe_blocks)]
     impl Lanes for Avx512 {
+        const REGISTERS: usize = 32;
         #[inline(always)]
         unsafe fn splat(value: f32) -> Self {
             unsafe { Self(_mm512_set1_ps(value)) }
@@ -195,6 +241,37 @@ mod x86 {
                 Self(_mm512_mask_blend_ps(mask, otherwise.0, positive.0))
             }
         }
+        #[inline(always)]
+        unsafe fn transpose(rows: [Self; LANES]) -> [Self; LANES] {
+            unsafe {
+                // Pairs of rows, then quadruples: quarter `q` of row `4 b + c` holds lane `4 q + c` of rows `4 b..4 b + 4`.
+                let (mut pairs, mut quads) = (rows, rows);
+                for i in 0..LANES / 2 {
+                    let (a, b) = (rows[2 * i].0, rows[2 * i + 1].0);
+                    pairs[2 * i].0 = _mm512_unpacklo_ps(a, b);
+                    pairs[2 * i + 1].0 = _mm512_unpackhi_ps(a, b);
+                }
+                for i in 0..LANES / 4 {
+                    for half in 0..2 {
+                        let a = _mm512_castps_pd(pairs[4 * i + half].0);
+                        let b = _mm512_castps_pd(pairs[4 * i + 2 + half].0);
+                        quads[4 * i + 2 * half].0 = _mm512_castpd_ps(_mm512_unpacklo_pd(a, b));
+                        quads[4 * i + 2 * half + 1].0 = _mm512_castpd_ps(_mm512_unpackhi_pd(a, b));
+                    }
+                }
+                let mut out = rows;
+                for c in 0..4 {
+                    let [q0, q1, q2, q3] = [quads[c].0, quads[4 + c].0, quads[8 + c].0, quads[12 + c].0];
+                    let (even0, even1) = (_mm512_shuffle_f32x4::<0x88>(q0, q1), _mm512_shuffle_f32x4::<0x88>(q2, q3));
+                    let (odd0, odd1) = (_mm512_shuffle_f32x4::<0xdd>(q0, q1), _mm512_shuffle_f32x4::<0xdd>(q2, q3));
+                    out[c].0 = _mm512_shuffle_f32x4::<0x88>(even0, even1);
+                    out[4 + c].0 = _mm512_shuffle_f32x4::<0x88>(odd0, odd1);
+                    out[8 + c].0 = _mm512_shuffle_f32x4::<0xdd>(even0, even1);
+                    out[12 + c].0 = _mm512_shuffle_f32x4::<0xdd>(odd0, odd1);
+                }
+                out
+            }
+        }
     }
 
     /// Lane masks of the two halves for the first `n` of sixteen lanes.
@@ -211,6 +288,7 @@ mod x86 {
     // are not touched, and `wrapping_add` makes no claim about the pointer behind them.
     #[allow(clippy::undocumented_unsafe_blocks)]
     impl Lanes for Avx2 {
+        const REGISTERS: usize = 8;
         #[inline(always)]
         unsafe fn splat(value: f32) -> Self {
             unsafe { Self(_mm256_set1_ps(value), _mm256_set1_ps(value)) }
@@ -268,6 +346,58 @@ mod x86 {
                 Self(_mm256_blendv_ps(otherwise.0, positive.0, a), _mm256_blendv_ps(otherwise.1, positive.1, b))
             }
         }
+        #[inline(always)]
+        unsafe fn transpose(rows: [Self; LANES]) -> [Self; LANES] {
+            let mut out = rows;
+            let (top, bottom) = rows.split_at(8);
+            unsafe {
+                let zero = _mm256_setzero_ps();
+                let mut corners = [[[zero; 8]; 2]; 2];
+                for i in 0..8 {
+                    corners[0][0][i] = top[i].0;
+                    corners[0][1][i] = top[i].1;
+                    corners[1][0][i] = bottom[i].0;
+                    corners[1][1][i] = bottom[i].1;
+                }
+                for right in 0..2 {
+                    let (above, below) = (transpose8(corners[0][right]), transpose8(corners[1][right]));
+                    for i in 0..8 {
+                        out[8 * right + i] = Self(above[i], below[i]);
+                    }
+                }
+            }
+            out
+        }
+        #[inline(always)]
+        unsafe fn prefetch(from: *const f32) {
+            unsafe { _mm_prefetch::<_MM_HINT_T0>(from.cast()) }
+        }
+    }
+
+    /// # Safety
+    /// AVX is there.
+    #[inline(always)]
+    #[allow(clippy::undocumented_unsafe_blocks)]
+    unsafe fn transpose8(rows: [__m256; 8]) -> [__m256; 8] {
+        let (mut pairs, mut fours, mut out) = (rows, rows, rows);
+        unsafe {
+            for i in 0..4 {
+                pairs[2 * i] = _mm256_unpacklo_ps(rows[2 * i], rows[2 * i + 1]);
+                pairs[2 * i + 1] = _mm256_unpackhi_ps(rows[2 * i], rows[2 * i + 1]);
+            }
+            for i in 0..2 {
+                for j in 0..2 {
+                    let (low, high) = (_mm256_castps_pd(pairs[4 * i + j]), _mm256_castps_pd(pairs[4 * i + j + 2]));
+                    fours[4 * i + 2 * j] = _mm256_castpd_ps(_mm256_unpacklo_pd(low, high));
+                    fours[4 * i + 2 * j + 1] = _mm256_castpd_ps(_mm256_unpackhi_pd(low, high));
+                }
+            }
+            for j in 0..4 {
+                out[j] = _mm256_permute2f128_ps::<0x20>(fours[j], fours[4 + j]);
+                out[4 + j] = _mm256_permute2f128_ps::<0x31>(fours[j], fours[4 + j]);
+            }
+        }
+        out
     }
 }
 
@@ -357,6 +487,44 @@ mod tests {
                         0.0
                     };
                     assert_eq!(out[i], expected, "{isa:?} n {n} lane {i}");
+                }
+            }
+        }
+    }
+
+    struct Transpose<'a> {
+        matrix: &'a [f32],
+        out: &'a mut [f32],
+    }
+
+    impl Kernel for Transpose<'_> {
+        type Output = ();
+        #[inline(always)]
+        unsafe fn call<V: Lanes>(self) {
+            // SAFETY: both slices hold sixteen rows of sixteen values; a prefetch may go anywhere.
+            unsafe {
+                let mut rows = [V::zero(); LANES];
+                for (i, row) in rows.iter_mut().enumerate() {
+                    *row = V::load(self.matrix.as_ptr().add(i * LANES));
+                }
+                V::prefetch(std::ptr::null());
+                for (i, row) in V::transpose(rows).into_iter().enumerate() {
+                    row.store(self.out.as_mut_ptr().add(i * LANES));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_transpose_exchanges_lanes_and_values() {
+        let matrix: Vec<f32> = (0..LANES * LANES).map(|i| i as f32).collect();
+        for &isa in Isa::available() {
+            let mut out = vec![0.0; matrix.len()];
+            // SAFETY: the instruction set is available and the slices are long enough.
+            unsafe { run(isa, Transpose { matrix: &matrix, out: &mut out }) };
+            for i in 0..LANES {
+                for j in 0..LANES {
+                    assert_eq!(out[j * LANES + i], matrix[i * LANES + j], "{isa:?}");
                 }
             }
         }

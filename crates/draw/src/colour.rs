@@ -1,0 +1,106 @@
+//! A colour for every class, and the ink that reads on it.
+
+use image::Rgb;
+
+/// Turning the hue by the golden angle keeps any first n classes about as far apart as n colours can be.
+const GOLDEN_ANGLE_DEGREES: f64 = 137.507_764;
+/// The hue of class 0, a red.
+const FIRST_HUE_DEGREES: f64 = 25.0;
+/// Classes 8, 13, 21 or 34 apart come close in hue; a cycle of five gives them different lightness.
+const LIGHTNESS: [f64; 5] = [0.68, 0.84, 0.54, 0.76, 0.61];
+/// More than sRGB holds for most hues; the excess is taken back per hue.
+const CHROMA: f64 = 0.25;
+/// Steps in which the excess is taken back.
+const STEPS: u32 = 64;
+
+/// The colour of a class: always the same for the same index, light or dark, never grey.
+///
+/// Hues step by the golden angle in Ottosson's OKLCH space, where equal steps look equal; chroma is as strong as
+/// sRGB allows up to a bound.
+pub fn class_colour(class: usize) -> Rgb<u8> {
+    // The remainder keeps the product small; colours repeat long before.
+    let hue = (FIRST_HUE_DEGREES + (class % 3600) as f64 * GOLDEN_ANGLE_DEGREES).to_radians();
+    let lightness = LIGHTNESS[class % LIGHTNESS.len()];
+    let fits = |step: &u32| {
+        let chroma = CHROMA * f64::from(STEPS - step) / f64::from(STEPS);
+        let linear = linear_from_oklch(lightness, chroma, hue);
+        linear.iter().all(|channel| (0.0..=1.0).contains(channel)).then_some(linear)
+    };
+    let linear = (0..STEPS).find_map(|step| fits(&step)).unwrap_or_else(|| linear_from_oklch(lightness, 0.0, hue));
+    Rgb(linear.map(encode))
+}
+
+/// Black or white, whichever contrasts more with `background` by WCAG's ratio.
+pub fn ink_on(background: Rgb<u8>) -> Rgb<u8> {
+    let [r, g, b] = background.0.map(decode);
+    let luminance = 0.2126 * r + 0.7152 * g + 0.0722 * b;
+    let contrast_with_white = 1.05 / (luminance + 0.05);
+    let contrast_with_black = (luminance + 0.05) / 0.05;
+    if contrast_with_black >= contrast_with_white { Rgb([0; 3]) } else { Rgb([255; 3]) }
+}
+
+/// Ottosson's OKLab to linear sRGB, hue in radians; channels may leave `0..=1`.
+fn linear_from_oklch(lightness: f64, chroma: f64, hue: f64) -> [f64; 3] {
+    let (a, b) = (chroma * hue.cos(), chroma * hue.sin());
+    let l = (lightness + 0.396_337_777_4 * a + 0.215_803_757_3 * b).powi(3);
+    let m = (lightness - 0.105_561_345_8 * a - 0.063_854_172_8 * b).powi(3);
+    let s = (lightness - 0.089_484_177_5 * a - 1.291_485_548_0 * b).powi(3);
+    [
+        4.076_741_662_1 * l - 3.307_711_591_3 * m + 0.230_969_929_2 * s,
+        -1.268_438_004_6 * l + 2.609_757_401_1 * m - 0.341_319_396_5 * s,
+        -0.004_196_086_3 * l - 0.703_418_614_7 * m + 1.707_614_701_0 * s,
+    ]
+}
+
+/// Linear light to an sRGB byte.
+fn encode(linear: f64) -> u8 {
+    let encoded = if linear <= 0.003_130_8 { 12.92 * linear } else { 1.055 * linear.powf(1.0 / 2.4) - 0.055 };
+    (encoded * 255.0).round().clamp(0.0, 255.0) as u8
+}
+
+/// An sRGB byte to linear light.
+fn decode(byte: u8) -> f64 {
+    let encoded = f64::from(byte) / 255.0;
+    if encoded <= 0.040_45 { encoded / 12.92 } else { ((encoded + 0.055) / 1.055).powf(2.4) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_twenty_classes_can_be_told_apart() {
+        let colours: Vec<[f64; 3]> = (0..20).map(|class| class_colour(class).0.map(f64::from)).collect();
+        for (i, a) in colours.iter().enumerate() {
+            for (j, b) in colours.iter().enumerate().take(i) {
+                let distance: f64 = a.iter().zip(b).map(|(a, b)| (a - b).powi(2)).sum::<f64>().sqrt();
+                assert!(distance > 25.0, "classes {j} and {i}: {distance}");
+            }
+        }
+    }
+
+    #[test]
+    fn colours_are_strong_and_their_ink_reads() {
+        for class in (0..200).chain([usize::MAX]) {
+            let colour = class_colour(class);
+            let (low, high) = (colour.0.iter().min().unwrap(), colour.0.iter().max().unwrap());
+            assert!(high - low > 60, "class {class} is grey: {colour:?}");
+            let luminance = |Rgb(c): Rgb<u8>| {
+                let [r, g, b] = c.map(decode);
+                0.2126 * r + 0.7152 * g + 0.0722 * b
+            };
+            let (a, b) = (luminance(colour), luminance(ink_on(colour)));
+            let contrast = (a.max(b) + 0.05) / (a.min(b) + 0.05);
+            assert!(contrast >= 4.5, "class {class}: contrast {contrast}");
+        }
+    }
+
+    #[test]
+    fn oklch_reproduces_published_srgb_values() {
+        // sRGB red is OKLCH 0.6280, 0.2577, 29.23 degrees; white is 1, 0.
+        let red = linear_from_oklch(0.627_96, 0.257_68, 29.234_f64.to_radians()).map(encode);
+        assert_eq!(red, [255, 0, 0]);
+        assert_eq!(linear_from_oklch(1.0, 0.0, 0.0).map(encode), [255; 3]);
+        assert_eq!((ink_on(Rgb([255; 3])), ink_on(Rgb([0; 3]))), (Rgb([0; 3]), Rgb([255; 3])));
+    }
+}

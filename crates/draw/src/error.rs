@@ -1,0 +1,19 @@
+//! What can go wrong while drawing.
+
+/// Why a picture cannot be drawn on.
+#[derive(Debug, thiserror::Error)]
+pub enum DrawError {
+    /// A box without a place.
+    #[error("box {index} (`{label}`): expected four finite corners [x1, y1, x2, y2], got {bbox_xyxy:?}")]
+    NotFinite {
+        /// Its position in the list, from 0.
+        index: usize,
+        /// Its label.
+        label: String,
+        /// The corners as given.
+        bbox_xyxy: [f32; 4],
+    },
+    /// The font built into this crate does not parse: the build is damaged.
+    #[error("the built-in font cannot be read: {0}")]
+    Font(#[from] ab_glyph::InvalidFont),
+}

@@ -1,0 +1,134 @@
+//! A convolution alone: the last layer of a head.
+
+use wrs_ops::conv::{ConvShape, Epilogue, conv2d, conv2d_backward_bias, conv2d_backward_input, conv2d_backward_weight};
+
+use crate::pass::{Dims, Pass, Value};
+use crate::tape::{Backward, Node};
+use crate::{Buffer, Init, NnError, ParamId, Role, Scope};
+
+/// The geometry of a convolution.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ConvConfig {
+    /// Input channels.
+    pub c_in: usize,
+    /// Output channels.
+    pub c_out: usize,
+    /// Kernel height and width.
+    pub kernel: [usize; 2],
+    /// Step between outputs, per axis.
+    pub stride: [usize; 2],
+    /// Zeros around the input, per axis.
+    pub padding: [usize; 2],
+    /// Step between taps, per axis.
+    pub dilation: [usize; 2],
+    /// Groups of channels that do not see each other.
+    pub groups: usize,
+}
+
+impl ConvConfig {
+    /// A square kernel with stride 1 and the padding that keeps the size (odd kernels).
+    pub fn same(c_in: usize, c_out: usize, kernel: usize) -> Self {
+        let (one, half) = ([1, 1], [kernel / 2; 2]);
+        Self { c_in, c_out, kernel: [kernel; 2], stride: one, padding: half, dilation: one, groups: 1 }
+    }
+
+    /// The same with another stride.
+    #[must_use]
+    pub fn with_stride(self, stride: usize) -> Self {
+        Self { stride: [stride; 2], ..self }
+    }
+
+    /// Values a filter reads: `I / groups * kh * kw`.
+    pub fn fan_in(&self) -> usize {
+        self.c_in / self.groups * self.kernel[0] * self.kernel[1]
+    }
+
+    /// The weight's axes in memory, `[O, kh, kw, I / groups]`.
+    pub(crate) fn weight_shape(&self) -> [usize; 4] {
+        [self.c_out, self.kernel[0], self.kernel[1], self.c_in / self.groups]
+    }
+
+    /// PyTorch's default: uniform within 1 / sqrt(fan_in).
+    pub(crate) fn default_init(&self) -> Init {
+        Init::Uniform { bound: 1.0 / (self.fan_in() as f64).sqrt() }
+    }
+
+    /// The kernels' description over an input, checked.
+    pub(crate) fn shape_over(&self, layer: &str, x: Dims) -> Result<ConvShape, NnError> {
+        wrs_ops::check_len("conv2d", "input channels", x.c, self.c_in).map_err(NnError::shape(layer))?;
+        let Self { c_in, c_out, kernel, stride, padding, dilation, groups } = *self;
+        let shape = ConvShape { n: x.n, h: x.h, w: x.w, c_in, c_out, kernel, stride, padding, dilation, groups };
+        shape.check().map_err(NnError::shape(layer))?;
+        Ok(shape)
+    }
+}
+
+/// The axes of a convolution's output.
+pub(crate) fn out_dims(shape: &ConvShape) -> Dims {
+    Dims { n: shape.n, h: shape.out_h(), w: shape.out_w(), c: shape.c_out }
+}
+
+/// A convolution with a bias and nothing behind it.
+#[derive(Clone, Debug)]
+pub struct Conv {
+    config: ConvConfig,
+    weight: ParamId,
+    bias: ParamId,
+    name: String,
+}
+
+impl Conv {
+    /// Adds `weight` and `bias` to a scope, with PyTorch's default first values.
+    pub fn new(scope: &mut Scope<'_>, config: ConvConfig) -> Self {
+        let weight = scope.add("weight", Role::ConvWeight, &config.weight_shape(), config.default_init());
+        let bias = scope.add("bias", Role::Bias, &[config.c_out], config.default_init());
+        Self { config, weight, bias, name: scope.name().to_owned() }
+    }
+
+    /// The bias, `[O]`.
+    pub fn bias(&self) -> ParamId {
+        self.bias
+    }
+
+    /// # Shapes
+    /// `x` `[N, H, W, I]` to `[N, h, w, O]`.
+    ///
+    /// # Errors
+    /// [`NnError::Shape`] when `x` has other channels or is smaller than the kernel.
+    pub fn forward(&self, pass: &mut Pass<'_>, x: &Value) -> Result<Value, NnError> {
+        let shape = self.config.shape_over(&self.name, x.dims())?;
+        pass.count_flops(shape.flops());
+        let (params, algorithms) = (pass.params(), pass.algorithms());
+        let epilogue = Epilogue { shift: Some(params.values(self.bias)), ..Epilogue::default() };
+        let y = pass
+            .compute(out_dims(&shape), true, |y| {
+                conv2d(&shape, x.data.host(), params.values(self.weight), &epilogue, y, algorithms)
+            })
+            .map_err(NnError::shape(&self.name))?;
+        pass.record(&y, || Box::new(ConvNode { layer: self.clone(), shape, x: x.clone() }));
+        Ok(y)
+    }
+}
+
+struct ConvNode {
+    layer: Conv,
+    shape: ConvShape,
+    x: Value,
+}
+
+impl Node for ConvNode {
+    fn backward(self: Box<Self>, gy: Buffer, way: &mut Backward<'_>) -> Result<(), NnError> {
+        let Self { layer, shape, x } = *self;
+        let (gy, algorithms, params, slot) = (gy.host(), way.algorithms, way.params, x.slot());
+        let named = || NnError::shape(&layer.name);
+        let (gb, store) = way.gradients.window(layer.bias);
+        conv2d_backward_bias(&shape, gy, gb, store).map_err(named())?;
+        let (gw, store) = way.gradients.window(layer.weight);
+        conv2d_backward_weight(&shape, x.data.host(), gy, gw, store, algorithms).map_err(named())?;
+        drop(x);
+        way.give(slot, |gx, store| {
+            conv2d_backward_input(&shape, gy, params.values(layer.weight), gx, store, algorithms)
+        })
+        .map_err(named())
+    }
+}

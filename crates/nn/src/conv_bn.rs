@@ -1,0 +1,224 @@
+//! Convolution, batch norm, activation and shortcut: one block, one entry on the tape.
+
+use wrs_ops::conv::{ConvShape, Epilogue, conv2d, conv2d_backward_input, conv2d_backward_weight};
+use wrs_ops::norm_act::{
+    Affine, BatchStats, ChannelsLast, Mask, NormBackward, NormGradients, ResidualAt, Statistics, batch_stats, norm_act,
+    norm_act_backward, norm_act_backward_in_place,
+};
+use wrs_ops::{Activation, ShapeError};
+
+use crate::conv::{ConvConfig, out_dims};
+use crate::pass::{Dims, Pass, Slot, StatisticsUpdate, Value};
+use crate::tape::{Backward, Node};
+use crate::{Buffer, Filter, Gradients, Init, NnError, ParamId, Role, Scope};
+
+/// What can be chosen of a batch norm.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct NormConfig {
+    /// Added to the variance.
+    pub eps: f32,
+    /// Weight of the newest batch in the running statistics.
+    pub momentum: f32,
+}
+
+impl Default for NormConfig {
+    /// PyTorch's.
+    fn default() -> Self {
+        Self { eps: 1e-5, momentum: 0.1 }
+    }
+}
+
+/// What can be chosen of the block.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ConvBnConfig {
+    /// The convolution; it has no bias.
+    pub conv: ConvConfig,
+    /// The norm.
+    pub norm: NormConfig,
+    /// The activation behind the norm.
+    pub activation: Activation,
+}
+
+/// `act(norm(conv(x)))`, with an optional shortcut added behind the activation.
+///
+/// Training keeps the convolution's input and output; everything else is computed again on the way back.  Evaluation folds
+/// the norm into the convolution's last touch of each value.
+#[derive(Clone, Debug)]
+pub struct ConvBn {
+    config: ConvBnConfig,
+    weight: ParamId,
+    gamma: ParamId,
+    beta: ParamId,
+    mean: ParamId,
+    var: ParamId,
+    name: String,
+}
+
+impl ConvBn {
+    /// Adds `conv.weight` and `bn.{weight, bias, running_mean, running_var}` to a scope, with PyTorch's first values.
+    pub fn new(scope: &mut Scope<'_>, config: ConvBnConfig) -> Self {
+        let (conv, channels) = (config.conv, [config.conv.c_out]);
+        let weight = scope.add("conv.weight", Role::ConvWeight, &conv.weight_shape(), conv.default_init());
+        let gamma = scope.add("bn.weight", Role::NormScale, &channels, Init::Constant(1.0));
+        let beta = scope.add("bn.bias", Role::NormShift, &channels, Init::Constant(0.0));
+        let mean = scope.add("bn.running_mean", Role::RunningMean, &channels, Init::Constant(0.0));
+        let var = scope.add("bn.running_var", Role::RunningVar, &channels, Init::Constant(1.0));
+        scope.add_filter(Filter { weight, bias: None, mean, var });
+        Self { config, weight, gamma, beta, mean, var, name: scope.name().to_owned() }
+    }
+
+    /// # Shapes
+    /// `x` `[N, H, W, I]` to `[N, h, w, O]`.
+    ///
+    /// # Errors
+    /// [`NnError::Shape`] when `x` does not fit; [`NnError::SingleValueNorm`] when training sees one value per channel.
+    pub fn forward(&self, pass: &mut Pass<'_>, x: &Value) -> Result<Value, NnError> {
+        self.run(pass, x, None)
+    }
+
+    /// [`Self::forward`], with `shortcut` `[N, h, w, O]` added behind the activation.
+    ///
+    /// # Errors
+    /// As [`Self::forward`].
+    pub fn forward_residual(&self, pass: &mut Pass<'_>, x: &Value, shortcut: &Value) -> Result<Value, NnError> {
+        self.run(pass, x, Some(shortcut))
+    }
+
+    fn run(&self, pass: &mut Pass<'_>, x: &Value, shortcut: Option<&Value>) -> Result<Value, NnError> {
+        let shape = self.config.conv.shape_over(&self.name, x.dims())?;
+        pass.count_flops(shape.flops());
+        if pass.is_training() {
+            self.train(pass, &shape, x, shortcut)
+        } else {
+            self.evaluate(pass, &shape, x, shortcut)
+        }
+    }
+
+    fn evaluate(
+        &self,
+        pass: &mut Pass<'_>,
+        shape: &ConvShape,
+        x: &Value,
+        shortcut: Option<&Value>,
+    ) -> Result<Value, NnError> {
+        let (params, algorithms) = (pass.params(), pass.algorithms());
+        let compute = |y: &mut [f32]| -> Result<(), ShapeError> {
+            let (mean, var) = (params.values(self.mean), params.values(self.var));
+            let stats = BatchStats::from_moments(mean, var, self.config.norm.eps)?;
+            let affine = Affine::new(params.values(self.gamma), params.values(self.beta), &stats)?;
+            let epilogue = Epilogue {
+                scale: Some(&affine.scale),
+                shift: Some(&affine.shift),
+                activation: self.config.activation,
+                residual: shortcut.map(|s| s.data.host()),
+            };
+            conv2d(shape, x.data.host(), params.values(self.weight), &epilogue, y, algorithms)
+        };
+        pass.compute(out_dims(shape), false, compute).map_err(NnError::shape(&self.name))
+    }
+
+    fn train(
+        &self,
+        pass: &mut Pass<'_>,
+        shape: &ConvShape,
+        x: &Value,
+        shortcut: Option<&Value>,
+    ) -> Result<Value, NnError> {
+        let (params, algorithms, dims) = (pass.params(), pass.algorithms(), out_dims(shape));
+        if dims.pixels() == 1 {
+            let Dims { n, h, w, .. } = dims;
+            return Err(NnError::SingleValueNorm { layer: self.name.clone(), n, h, w });
+        }
+        let named = || NnError::shape(&self.name);
+        let rows = ChannelsLast { rows: dims.pixels(), channels: dims.c };
+        let mut z = Buffer::scratch(dims.len());
+        let plain = Epilogue::default();
+        conv2d(shape, x.data.host(), params.values(self.weight), &plain, z.host_mut(), algorithms).map_err(named())?;
+        let stats = batch_stats(rows, z.host(), self.config.norm.eps).map_err(named())?;
+        let affine = Affine::new(params.values(self.gamma), params.values(self.beta), &stats).map_err(named())?;
+        let residual = shortcut.map(|s| (s.data.host(), ResidualAt::AfterActivation));
+        let activation = self.config.activation;
+        let y =
+            pass.compute(dims, true, |y| norm_act(rows, z.host(), &affine, activation, residual, y)).map_err(named())?;
+        pass.record_statistics(StatisticsUpdate {
+            mean: self.mean,
+            var: self.var,
+            stats: stats.clone(),
+            count: rows.rows,
+            momentum: self.config.norm.momentum,
+        });
+        let shortcut = shortcut.map(Value::slot);
+        pass.record(&y, || {
+            let (layer, shape, x) = (self.clone(), *shape, x.clone());
+            Box::new(ConvBnNode { layer, shape, rows, x, z, stats, affine, shortcut })
+        });
+        Ok(y)
+    }
+}
+
+struct ConvBnNode {
+    layer: ConvBn,
+    shape: ConvShape,
+    rows: ChannelsLast,
+    x: Value,
+    z: Buffer,
+    stats: BatchStats,
+    affine: Affine,
+    shortcut: Option<Slot>,
+}
+
+impl Node for ConvBnNode {
+    fn backward(self: Box<Self>, gy: Buffer, way: &mut Backward<'_>) -> Result<(), NnError> {
+        let gz = self.norm_backward(gy, way).map_err(NnError::shape(&self.layer.name))?;
+        let Self { layer, shape, x, z, .. } = *self;
+        drop(z);
+        let (gz, algorithms, params, slot) = (gz.host(), way.algorithms, way.params, x.slot());
+        let named = || NnError::shape(&layer.name);
+        let (gw, store) = way.gradients.window(layer.weight);
+        conv2d_backward_weight(&shape, x.data.host(), gz, gw, store, algorithms).map_err(named())?;
+        drop(x);
+        way.give(slot, |gx, store| {
+            conv2d_backward_input(&shape, gz, params.values(layer.weight), gx, store, algorithms)
+        })
+        .map_err(named())
+    }
+}
+
+impl ConvBnNode {
+    /// Back through shortcut, activation and norm.  The gradient of `y` is the shortcut's own: it is moved there if it is
+    /// the first, and its storage serves the gradient of `z` otherwise.
+    fn norm_backward(&self, mut gy: Buffer, way: &mut Backward<'_>) -> Result<Buffer, ShapeError> {
+        let arguments = NormBackward {
+            shape: self.rows,
+            z: self.z.host(),
+            affine: &self.affine,
+            stats: &self.stats,
+            statistics: Statistics::Batch,
+            activation: self.layer.config.activation,
+            mask: Mask::Recomputed,
+        };
+        match self.shortcut.filter(|slot| slot.wanted) {
+            Some(slot) if !way.has_gradient(slot) => {
+                let mut gz = Buffer::scratch(gy.len());
+                let parameters = norm_gradients(way.gradients, &self.layer);
+                norm_act_backward(&arguments, gy.host(), gz.host_mut(), Some(parameters))?;
+                way.hand_over(slot, gy);
+                Ok(gz)
+            }
+            other => {
+                if let Some(slot) = other {
+                    way.add(slot, &gy)?;
+                }
+                let parameters = norm_gradients(way.gradients, &self.layer);
+                norm_act_backward_in_place(&arguments, gy.host_mut(), Some(parameters))?;
+                Ok(gy)
+            }
+        }
+    }
+}
+
+/// Where the gradients of the norm's scale and shift go.
+fn norm_gradients<'g>(gradients: &'g mut Gradients, layer: &ConvBn) -> NormGradients<'g> {
+    let (gamma, beta, store) = gradients.windows(layer.gamma, layer.beta);
+    NormGradients { gamma, beta, store }
+}

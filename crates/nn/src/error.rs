@@ -1,0 +1,44 @@
+//! What a network can refuse.
+
+use wrs_ops::ShapeError;
+
+/// A forward or backward pass that cannot be computed.
+#[derive(Debug, thiserror::Error)]
+pub enum NnError {
+    /// Sizes that do not fit together.
+    #[error("layer {layer}: {source}")]
+    Shape {
+        /// The layer that refuses.
+        layer: String,
+        /// What does not fit.
+        source: ShapeError,
+    },
+    /// Batch statistics of a single value: its variance is zero, so nothing can be learned through it.
+    #[error(
+        "layer {layer}: batch norm over a single value per channel (batch {n}, map {h}x{w})\n\
+         help: train with a larger batch or larger pictures"
+    )]
+    SingleValueNorm {
+        /// The layer that refuses.
+        layer: String,
+        /// Batch size.
+        n: usize,
+        /// Height of the map.
+        h: usize,
+        /// Width of the map.
+        w: usize,
+    },
+    /// A gradient for something that is not an output of this tape.
+    #[error("backward: value {0} is not on this tape")]
+    NotOnTape(usize),
+    /// candle's own refusal.
+    #[error(transparent)]
+    Candle(#[from] candle_core::Error),
+}
+
+impl NnError {
+    /// Names the layer of a kernel's refusal.
+    pub(crate) fn shape(layer: &str) -> impl FnOnce(ShapeError) -> Self + '_ {
+        move |source| Self::Shape { layer: layer.to_owned(), source }
+    }
+}

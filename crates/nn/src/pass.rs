@@ -1,0 +1,208 @@
+//! One run of a network, forward.
+
+use std::sync::Arc;
+
+use wrs_ops::conv::Algorithms;
+use wrs_ops::norm_act::BatchStats;
+
+use crate::tape::{Node, Tape};
+use crate::{Buffer, ParamId, Params};
+
+/// The axes of an activation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Dims {
+    /// Batch.
+    pub n: usize,
+    /// Height.
+    pub h: usize,
+    /// Width.
+    pub w: usize,
+    /// Channels.
+    pub c: usize,
+}
+
+impl Dims {
+    /// Number of values.
+    pub fn len(self) -> usize {
+        self.n * self.h * self.w * self.c
+    }
+
+    /// Whether there is no value.
+    pub fn is_empty(self) -> bool {
+        self.len() == 0
+    }
+
+    /// Number of pixels over the batch: the rows of the matrix `[N*H*W, C]`.
+    pub fn pixels(self) -> usize {
+        self.n * self.h * self.w
+    }
+
+    /// As a shape.
+    pub fn to_shape(self) -> [usize; 4] {
+        [self.n, self.h, self.w, self.c]
+    }
+}
+
+/// An activation on its way through the network.
+#[derive(Clone, Debug)]
+pub struct Value {
+    pub(crate) data: Arc<Buffer>,
+    pub(crate) id: usize,
+    /// Whether a gradient of it is of use to anybody.
+    pub(crate) wanted: bool,
+    dims: Dims,
+}
+
+impl Value {
+    /// Its axes.
+    pub fn dims(&self) -> Dims {
+        self.dims
+    }
+
+    /// Its numbers, `[N, H, W, C]`; empty in a [`Pass::plan`].
+    pub fn buffer(&self) -> &Buffer {
+        &self.data
+    }
+
+    /// Where a gradient for it goes.
+    pub(crate) fn slot(&self) -> Slot {
+        Slot { id: self.id, len: self.dims.len(), wanted: self.wanted }
+    }
+
+    /// Takes the numbers out, copying them only if somebody else still reads them.
+    pub fn into_buffer(self) -> Buffer {
+        Arc::try_unwrap(self.data).unwrap_or_else(|shared| (*shared).clone())
+    }
+}
+
+/// The place of a value's gradient on a tape.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Slot {
+    pub id: usize,
+    pub len: usize,
+    pub wanted: bool,
+}
+
+/// Whether backward is asked for the gradient of an input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum InputGradient {
+    /// It is computed and kept.
+    Wanted,
+    /// The first layer skips it.
+    Skipped,
+}
+
+enum Kind {
+    Train(Tape),
+    Eval,
+    Plan,
+}
+
+/// One run of a network, forward: which numbers it reads, and what it leaves behind.
+pub struct Pass<'p> {
+    params: &'p Params,
+    algorithms: Algorithms,
+    kind: Kind,
+    values: usize,
+    flops: u64,
+}
+
+impl<'p> Pass<'p> {
+    /// Batch statistics, and a tape.
+    pub fn train(params: &'p Params, algorithms: Algorithms) -> Self {
+        Self { params, algorithms, kind: Kind::Train(Tape::new(algorithms)), values: 0, flops: 0 }
+    }
+
+    /// Running statistics folded into the convolutions, nothing recorded.
+    pub fn eval(params: &'p Params, algorithms: Algorithms) -> Self {
+        Self { params, algorithms, kind: Kind::Eval, values: 0, flops: 0 }
+    }
+
+    /// No arithmetic: values have shapes and no numbers, and [`Self::flops`] counts.
+    pub fn plan(params: &'p Params) -> Self {
+        Self { params, algorithms: Algorithms::Fast, kind: Kind::Plan, values: 0, flops: 0 }
+    }
+
+    /// Brings an input in, `[N, H, W, C]`.
+    pub fn input(&mut self, dims: Dims, data: Buffer, gradient: InputGradient) -> Value {
+        debug_assert!(matches!(self.kind, Kind::Plan) || data.len() == dims.len());
+        self.value(dims, data, gradient == InputGradient::Wanted)
+    }
+
+    /// Floating-point operations of the convolutions so far, two per multiply-add.
+    pub fn flops(&self) -> u64 {
+        self.flops
+    }
+
+    /// What backward needs; `None` unless training.
+    pub fn into_tape(self) -> Option<Tape> {
+        match self.kind {
+            Kind::Train(tape) => Some(tape),
+            Kind::Eval | Kind::Plan => None,
+        }
+    }
+
+    pub(crate) fn params(&self) -> &'p Params {
+        self.params
+    }
+
+    pub(crate) fn algorithms(&self) -> Algorithms {
+        self.algorithms
+    }
+
+    pub(crate) fn is_training(&self) -> bool {
+        matches!(self.kind, Kind::Train(_))
+    }
+
+    pub(crate) fn is_plan(&self) -> bool {
+        matches!(self.kind, Kind::Plan)
+    }
+
+    pub(crate) fn count_flops(&mut self, flops: u64) {
+        self.flops += flops;
+    }
+
+    /// A new value.
+    pub(crate) fn value(&mut self, dims: Dims, data: Buffer, wanted: bool) -> Value {
+        self.values += 1;
+        Value { data: Arc::new(data), id: self.values - 1, wanted: wanted && self.is_training(), dims }
+    }
+
+    /// A new value whose numbers `compute` writes; in a plan it has none.
+    pub(crate) fn compute<E>(
+        &mut self,
+        dims: Dims,
+        wanted: bool,
+        compute: impl FnOnce(&mut [f32]) -> Result<(), E>,
+    ) -> Result<Value, E> {
+        if self.is_plan() {
+            return Ok(self.value(dims, Buffer::default(), false));
+        }
+        let mut data = Buffer::scratch(dims.len());
+        compute(data.host_mut())?;
+        Ok(self.value(dims, data, wanted))
+    }
+
+    /// Leaves on the tape what the backward of `output` needs.  Does nothing unless training.
+    pub(crate) fn record(&mut self, output: &Value, node: impl FnOnce() -> Box<dyn Node>) {
+        if let Kind::Train(tape) = &mut self.kind {
+            tape.push(output.slot(), node());
+        }
+    }
+
+    /// Leaves the batch statistics of a norm, to be folded into its running ones.
+    pub(crate) fn record_statistics(&mut self, update: StatisticsUpdate) {
+        if let Kind::Train(tape) = &mut self.kind {
+            tape.statistics.push(update);
+        }
+    }
+}
+
+/// What one norm saw in one training pass.
+pub(crate) struct StatisticsUpdate {
+    pub mean: ParamId,
+    pub var: ParamId,
+    pub stats: BatchStats,
+    pub count: usize,
+    pub momentum: f32,
+}

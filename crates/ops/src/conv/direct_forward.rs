@@ -1,0 +1,46 @@
+//! The forward pass as one implicit matrix product.
+
+use super::pack::{pack_transposed, panels, panels_len};
+use super::product::{Gather, Layout, Product};
+use super::sampling::Sampling;
+use super::{ConvShape, Epilogue, Shared};
+use crate::simd::{Isa, LANES};
+use crate::{Store, scratch};
+
+/// How the taps of a pixel are brought together: with fewer channels than lanes, copying them costs less than looking up a
+/// pointer for each.
+pub(super) fn gather(shape: &ConvShape) -> Gather {
+    if shape.group_in() < LANES && shape.taps() > 1 {
+        Gather::Copies { kernel_columns: shape.kernel[1] }
+    } else {
+        Gather::Pointers
+    }
+}
+
+/// [`super::conv2d`], lengths already checked.
+pub(super) fn forward(isa: Isa, shape: &ConvShape, x: &[f32], weight: &[f32], epilogue: &Epilogue, y: &mut [f32]) {
+    let (columns, depth) = (shape.group_out(), shape.taps() * shape.group_in());
+    let group_weights = panels_len(isa, columns, depth);
+    let mut packed = scratch::take(shape.groups * group_weights);
+    for (filters, packed) in weight.chunks(columns * depth).zip(packed.chunks_mut(group_weights)) {
+        pack_transposed(isa, filters, columns, depth, packed);
+    }
+    let row = shape.out_w() * shape.c_out;
+    let product = Product {
+        isa,
+        sampling: &Sampling::forward(shape),
+        gather: gather(shape),
+        groups: shape.groups,
+        source: x,
+        channels: shape.group_in(),
+        weights: &packed,
+        group_weights,
+        panels: &panels(isa, columns, depth),
+        columns,
+        layout: Layout { origin: 0, strides: [shape.out_h() * row, row, shape.c_out] },
+        store: Store::Overwrite,
+        finish: epilogue.finish(),
+    };
+    // SAFETY: the layout is that of `y`, which is ours alone; the epilogue was checked against the shape.
+    unsafe { product.run(Shared::new(y)) }
+}

@@ -1,0 +1,205 @@
+//! The implicit matrix product behind the forward and the backward-input pass: rows of pixels, gathered tap by tap through
+//! pointers, times packed weights.
+//!
+//! The work is a grid of (group, range of panels, chunk of pixels).  How it is cut may follow the number of threads: no
+//! sum crosses a cut, so the bytes do not change.
+
+use super::Shared;
+use super::epilogue::Finish;
+use super::im2col::Im2col;
+use super::microkernel::{MOST_ROWS, RowPlaces, RowsTimesPanel};
+use super::pack::Panel;
+use super::sampling::Sampling;
+use crate::Store;
+use crate::scratch;
+use crate::simd::{Isa, run};
+use rayon::prelude::*;
+
+/// Pixels of a chunk: their sums against one panel stay in the first-level cache.
+const CHUNK: usize = 8 * MOST_ROWS;
+/// Values summed over by one micro-kernel call: such a slice of a panel stays in the first-level cache.
+const DEPTH: usize = 128;
+/// Tasks a thread gets, so that a late one is not waited for long.
+const TASKS_PER_THREAD: usize = 4;
+
+/// Where the pixels of a grid lie in the output, in values.
+#[derive(Clone, Copy)]
+pub(crate) struct Layout {
+    /// The first pixel.
+    pub origin: usize,
+    /// From one image to the next, one row to the next, one column to the next.
+    pub strides: [usize; 3],
+}
+
+/// How a pixel's source values are brought together.
+#[derive(Clone, Copy)]
+pub(crate) enum Gather {
+    /// By a pointer for each tap.
+    Pointers,
+    /// Copied side by side; the kernel has this many columns.
+    Copies { kernel_columns: usize },
+}
+
+/// `out[pixel][columns] (+)= sum over taps and channels of source * weights`, group by group.
+pub(crate) struct Product<'a> {
+    pub isa: Isa,
+    pub sampling: &'a Sampling,
+    pub gather: Gather,
+    pub groups: usize,
+    /// `[images, source, groups * channels]`
+    pub source: &'a [f32],
+    /// Source channels of a group.
+    pub channels: usize,
+    /// Packed weights, `[group][panel]`.
+    pub weights: &'a [f32],
+    /// Packed weights of a group.
+    pub group_weights: usize,
+    pub panels: &'a [Panel],
+    /// Output channels of a group.
+    pub columns: usize,
+    pub layout: Layout,
+    pub store: Store,
+    pub finish: Option<Finish>,
+}
+
+/// One cell of the grid of work.
+struct Task {
+    group: usize,
+    panels: std::ops::Range<usize>,
+    first: usize,
+    count: usize,
+}
+
+impl Product<'_> {
+    /// Computes the product.
+    ///
+    /// # Safety
+    /// `layout` keeps every pixel of the grid, `groups * columns` values each, inside `out`, apart from one another, and
+    /// nobody else touches `out` meanwhile; `finish` fits `out`.
+    pub(crate) unsafe fn run(&self, out: Shared) {
+        let pixels = self.sampling.pixels();
+        let wanted = TASKS_PER_THREAD * rayon::current_num_threads();
+        let (mut chunks, mut ranges) = (pixels.div_ceil(CHUNK).max(1), 1);
+        if chunks * self.groups < wanted {
+            ranges = self.panels.len().min(wanted.div_ceil(chunks * self.groups));
+        }
+        if chunks * ranges * self.groups < wanted {
+            chunks = wanted.div_ceil(ranges * self.groups);
+        }
+        let chunk = pixels.div_ceil(chunks).next_multiple_of(MOST_ROWS / 2);
+        let chunks = pixels.div_ceil(chunk);
+        let padding = scratch::zeros(self.channels);
+        (0..self.groups * ranges * chunks).into_par_iter().for_each(|i| {
+            let (range, first) = (i / chunks % ranges, i % chunks * chunk);
+            let task = Task {
+                group: i / chunks / ranges,
+                panels: range * self.panels.len() / ranges..(range + 1) * self.panels.len() / ranges,
+                first,
+                count: chunk.min(pixels - first),
+            };
+            // SAFETY: the tasks' outputs are apart; the rest is the caller's contract.
+            unsafe { self.task(&task, &padding, out) };
+        });
+    }
+
+    /// # Safety
+    /// That of [`Product::run`], for the task's part of the output.
+    unsafe fn task(&self, task: &Task, padding: &[f32], out: Shared) {
+        let source = self.source[task.group * self.channels..].as_ptr();
+        let pitch = self.groups * self.channels;
+        let taps = self.sampling.taps.len();
+        let window = (task.first, task.count);
+        let copies;
+        let (pointers, taps, depth) = match self.gather {
+            Gather::Pointers => {
+                let mut pointers = vec![padding.as_ptr(); taps * task.count];
+                self.sampling.pointers(source, pitch, padding.as_ptr(), window, &mut pointers, task.count);
+                (pointers, taps, self.channels)
+            }
+            Gather::Copies { kernel_columns } => {
+                let depth = taps * self.channels;
+                let mut rows = scratch::take(task.count * depth);
+                let im2col = Im2col {
+                    sampling: self.sampling,
+                    kernel_columns,
+                    source,
+                    pitch,
+                    channels: self.channels,
+                    first: task.first,
+                    count: task.count,
+                    out: rows.as_mut_ptr(),
+                };
+                // SAFETY: `source` holds every source pixel, `rows` every tap of the window.
+                unsafe { run(self.isa, im2col) };
+                copies = rows;
+                (copies.chunks(depth).map(<[f32]>::as_ptr).collect(), 1, depth)
+            }
+        };
+        let places: Vec<usize> = self.places(window);
+        for panel in &self.panels[task.panels.clone()] {
+            // SAFETY: the pointers have `depth` values behind them for each of `taps` taps; the rest as above.
+            unsafe { self.panel(task, panel, &pointers, (taps, depth), padding, &places, out) };
+        }
+    }
+
+    /// Where the pixels of a window start in the output.
+    fn places(&self, (first, count): (usize, usize)) -> Vec<usize> {
+        let Layout { origin, strides: [image, row, column] } = self.layout;
+        let mut places = Vec::with_capacity(count);
+        for segment in self.sampling.segments(first, count) {
+            let start = origin + segment.image * image + segment.row * row;
+            places.extend((segment.column..segment.column + segment.pixels).map(|x| start + x * column));
+        }
+        places
+    }
+
+    /// The task's pixels against one panel, a slice of the depth at a time.
+    ///
+    /// # Safety
+    /// That of [`Product::run`]; the pointers are those of the task, `[taps][count]`, with `depth` values behind each.
+    #[allow(clippy::too_many_arguments)]
+    unsafe fn panel(
+        &self,
+        task: &Task,
+        panel: &Panel,
+        pointers: &[*const f32],
+        (taps, depth): (usize, usize),
+        padding: &[f32],
+        places: &[usize],
+        out: Shared,
+    ) {
+        let channel = task.group * self.columns + panel.first;
+        let weights = &self.weights[task.group * self.group_weights + panel.offset..];
+        let finish = self.finish.map(|finish| finish.at_channel(channel));
+        // Pixels no tap reaches get one call over nothing, which stores zeros.
+        let depth = if taps == 0 { 0 } else { depth };
+        let taps_at_once = (DEPTH / depth.max(1)).max(1);
+        let mut store = self.store;
+        for tap in (0..taps.max(1)).step_by(taps_at_once) {
+            let taps_now = taps_at_once.min(taps - tap);
+            for from in (0..depth.max(1)).step_by(DEPTH) {
+                let depth_now = DEPTH.min(depth - from);
+                let last = tap + taps_now == taps && from + depth_now == depth;
+                let kernel = RowsTimesPanel {
+                    rows: task.count,
+                    pointers: &pointers[tap * task.count..],
+                    pointer_stride: task.count,
+                    padding: padding.as_ptr(),
+                    taps: taps_now,
+                    from,
+                    depth: depth_now,
+                    panel: weights[(tap * depth + from) * panel.width..].as_ptr(),
+                    width: panel.width,
+                    columns: panel.columns,
+                    out: out.get().wrapping_add(channel),
+                    places: RowPlaces::At(places),
+                    store,
+                    finish: if last { finish } else { None },
+                };
+                // SAFETY: the caller's contract; the instruction set is one this machine has.
+                unsafe { run(self.isa, kernel) };
+                store = Store::Accumulate;
+            }
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! One tensor that is rescaled, and what must be scaled along.
+
+use wrs_nn::{Filter, ParamId, Params, Role};
+use wrs_ops::{check_len, rows};
+
+use super::Select;
+use super::report::Tally;
+use crate::OptimError;
+
+/// A row under this norm has no direction worth keeping.
+const MIN_NORM: f64 = 1e-12;
+
+/// A matrix of rows, one for each output unit.
+#[derive(Clone, Debug)]
+pub(super) struct Target {
+    pub weight: ParamId,
+    pub rows: usize,
+    pub row_len: usize,
+    /// Scaled by a row's factor: running means, and biases of the convolution.
+    means: Vec<ParamId>,
+    /// Scaled by its square: running variances.
+    vars: Vec<ParamId>,
+}
+
+/// Every selected tensor once; a weight shared by several filters has the statistics of them all.
+pub(super) fn targets(params: &Params, select: Select) -> Vec<Target> {
+    let mut targets: Vec<Target> = Vec::new();
+    let mut place = vec![None; params.iter().len()];
+    for filter in params.filters() {
+        let at = *place[filter.weight.index()].get_or_insert_with(|| {
+            targets.push(Target::new(params, filter.weight));
+            targets.len() - 1
+        });
+        targets[at].scale_along(filter);
+    }
+    if select == Select::AllWeights {
+        let weights = params.iter().filter(|(_, p)| matches!(p.role, Role::ConvWeight | Role::LinearWeight));
+        let bare = weights.filter(|(id, _)| place[id.index()].is_none());
+        targets.extend(bare.map(|(id, _)| Target::new(params, id)));
+    }
+    targets
+}
+
+impl Target {
+    fn new(params: &Params, weight: ParamId) -> Self {
+        let shape = &params.get(weight).shape;
+        let rows = shape.first().copied().unwrap_or_default();
+        Self { weight, rows, row_len: shape.iter().skip(1).product(), means: Vec::new(), vars: Vec::new() }
+    }
+
+    fn scale_along(&mut self, filter: &Filter) {
+        let means = filter.bias.into_iter().chain([filter.mean]);
+        for (ids, id) in means.map(|id| (true, id)).chain([(false, filter.var)]) {
+            let ids = if ids { &mut self.means } else { &mut self.vars };
+            if !ids.contains(&id) {
+                ids.push(id);
+            }
+        }
+    }
+
+    /// Leaves everything but the weight as it is.
+    pub fn forget_norms(&mut self) {
+        self.means.clear();
+        self.vars.clear();
+    }
+
+    /// Divides every row by its norm; `reference`, the weight as of the last rescale, becomes the weight as of this one.
+    pub fn rescale(&self, params: &mut Params, reference: Option<&mut [f32]>) -> Result<Tally, OptimError> {
+        let weight = params.values_mut(self.weight);
+        let angles = match &reference {
+            Some(reference) => rows::row_angles(reference, weight, self.row_len)?,
+            None => Vec::new(),
+        };
+        let rescaled = rows::rescale_rows(weight, self.row_len, MIN_NORM)?;
+        if let Some(reference) = reference {
+            reference.copy_from_slice(weight);
+        }
+        if let Some((row, &norm)) = rescaled.norms.iter().enumerate().find(|(_, norm)| !norm.is_finite()) {
+            return Err(OptimError::NotFinite { tensor: params.get(self.weight).name.clone(), row, norm });
+        }
+        for &id in &self.means {
+            multiply(params.values_mut(id), &rescaled.factors, |factor| factor)?;
+        }
+        for &id in &self.vars {
+            multiply(params.values_mut(id), &rescaled.factors, |factor| factor * factor)?;
+        }
+        let mut tally = Tally::default();
+        rescaled.norms.iter().for_each(|&norm| tally.row(norm));
+        tally.skip(rescaled.skipped);
+        let directed = angles.iter().zip(&rescaled.norms).filter(|&(_, &norm)| norm >= MIN_NORM);
+        directed.for_each(|(&angle, _)| tally.angle(angle));
+        Ok(tally)
+    }
+}
+
+fn multiply(values: &mut [f32], factors: &[f64], of: impl Fn(f64) -> f64) -> Result<(), OptimError> {
+    check_len("wrs", "statistics behind the rows", values.len(), factors.len())?;
+    for (value, &factor) in values.iter_mut().zip(factors) {
+        *value = (f64::from(*value) * of(factor)) as f32;
+    }
+    Ok(())
+}

@@ -1,0 +1,105 @@
+//! Recipes: TOML text and `--set` overrides into typed values, nothing hidden and nothing ignored.
+//!
+//! A recipe is complete: a missing key is an error, and so is one that nothing reads.  Each error names the file, line and
+//! column, or the `--set` that brought the value, and the nearest valid key.
+
+mod error;
+mod overrides;
+mod sections;
+mod typed;
+
+use std::collections::BTreeSet;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use toml::{Table, Value};
+
+pub use error::RecipeError;
+use error::Source;
+pub use overrides::Override;
+pub use sections::RunLength;
+
+/// A recipe that was read, and how it came to be.
+#[derive(Clone, Debug)]
+pub struct Loaded<T> {
+    /// The typed recipe.
+    pub recipe: T,
+    /// The whole recipe as TOML, for the run's directory; it reads back as the same recipe.
+    pub resolved: String,
+    /// What was set from outside the text, in the order given.
+    pub overrides: Vec<Override>,
+}
+
+impl<T> Loaded<T> {
+    /// BLAKE3 of the resolved recipe.
+    pub fn digest(&self) -> String {
+        blake3::hash(self.resolved.as_bytes()).to_hex().to_string()
+    }
+}
+
+/// Reads a recipe; `source_name` is the text's name in messages, `overrides` are keys (dots between the parts) and values.
+///
+/// A value is read as TOML and, where it is none, taken as a string.  Setting one of `steps` and `epochs` removes the
+/// other.
+///
+/// # Errors
+/// [`RecipeError`].
+pub fn parse<T: DeserializeOwned + Serialize>(
+    source_name: &str,
+    text: &str,
+    overrides: &[(String, String)],
+) -> Result<Loaded<T>, RecipeError> {
+    let mut source = Source::parse(source_name, text)?;
+    let mut table = source.table()?;
+    let applied = overrides::apply(&mut table, overrides)?;
+    source.add_overrides(&applied);
+    if let [first, second] = RunLength::KEYS
+        && table.contains_key(first)
+        && table.contains_key(second)
+    {
+        return Err(source.error(&[second], format!("expected one of `{first}` and `{second}`, got both")));
+    }
+    let recipe: T = typed::from_table(&table).map_err(|error| source.typed_error(&table, error))?;
+    let resolved = toml::to_string(&recipe).map_err(|e| RecipeError::Resolved(e.to_string()))?;
+    let written: Table = resolved.parse().map_err(|e: toml::de::Error| RecipeError::Resolved(e.to_string()))?;
+    if let Some(unread) = first_unread(&table, &written, &mut Vec::new()) {
+        return Err(source.unread(&written, &unread));
+    }
+    Ok(Loaded { recipe, resolved, overrides: applied })
+}
+
+/// The path of a key in `given` that the typed recipe does not have: serde passes such keys over where it flattens.
+fn first_unread(given: &Table, written: &Table, path: &mut Vec<String>) -> Option<Vec<String>> {
+    for (key, value) in given {
+        path.push(key.clone());
+        match (value, written.get(key)) {
+            (_, None) => return Some(path.clone()),
+            (Value::Table(given), Some(Value::Table(written))) => {
+                if let Some(found) = first_unread(given, written, path) {
+                    return Some(found);
+                }
+            }
+            _ => {}
+        }
+        path.pop();
+    }
+    None
+}
+
+/// The candidate that a typing mistake most likely meant.
+fn nearest<'a>(typed: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    /// Mistypings keep most letters in order (`wieght` to `weight` is 0.96); unlike names share less than this.
+    const LEAST_LIKENESS: f64 = 0.6;
+    let plain = |key: &str| key.replace('_', "-").to_lowercase();
+    let typed = plain(typed);
+    let unique: BTreeSet<&str> = candidates.into_iter().collect();
+    unique
+        .into_iter()
+        .map(|key| (strsim::jaro_winkler(&typed, &plain(key)), key))
+        .filter(|(likeness, _)| *likeness >= LEAST_LIKENESS)
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map(|(_, key)| key)
+}
+
+#[cfg(test)]
+mod tests;

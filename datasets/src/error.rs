@@ -1,0 +1,167 @@
+//! What can be wrong with data: each variant says expected, got, which record and which file, and how to mend it.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use crate::image::ImageSize;
+
+/// A fault in the data, with the file and record it sits in and the line that mends it.
+#[derive(Debug, thiserror::Error)]
+pub enum DataError {
+    /// The file system refused.
+    #[error("cannot {action} {}: {source}\nhelp: check that the path exists and that you may use it", path.display())]
+    Io {
+        /// What was tried, as a verb: `read`, `write`, `rename`.
+        action: &'static str,
+        /// The file or folder.
+        path: PathBuf,
+        /// The system's own words.
+        source: std::io::Error,
+    },
+
+    /// No known layout lies under the data root.
+    #[error("no {wanted} under {}\n  looked for {}\nhelp: {help}", root.display(), paths(looked))]
+    Layout {
+        /// What was looked for, for example `COCO split train`.
+        wanted: String,
+        /// The data root.
+        root: PathBuf,
+        /// The places that would have done.
+        looked: Vec<PathBuf>,
+        /// The mend.
+        help: String,
+    },
+
+    /// A file is not the json it should be.
+    #[error("{} is not COCO instances json: {message}\n  --> {}:{line}:{column} (byte {byte} of {length})\nhelp: {help}", path.display(), path.display())]
+    Json {
+        /// The json file.
+        path: PathBuf,
+        /// The parser's words.
+        message: String,
+        /// Line, from 1.
+        line: usize,
+        /// Column in bytes, from 1; 0 is the end of the line before.
+        column: usize,
+        /// Offset in the file.
+        byte: usize,
+        /// Bytes in the file.
+        length: usize,
+        /// The mend.
+        help: &'static str,
+    },
+
+    /// A record that cannot be used.
+    #[error("{}: {record}: expected {expected}, got {got}\nhelp: {help}", path.display())]
+    Record {
+        /// The file that holds the record.
+        path: PathBuf,
+        /// Which record: `annotation 7 (the 3rd)`, `line 12`.
+        record: String,
+        /// What would have done.
+        expected: String,
+        /// What is there.
+        got: String,
+        /// The mend.
+        help: &'static str,
+    },
+
+    /// Pictures named by the annotations that are not on disk.
+    #[error("{count} of {total} pictures named in {} are missing\n  first {}: {}\nhelp: unpack the pictures there, or allow missing ones: they then count as missed objects", annotations.display(), first.len(), paths(first))]
+    MissingImages {
+        /// The annotation file.
+        annotations: PathBuf,
+        /// How many are missing.
+        count: usize,
+        /// How many are named.
+        total: usize,
+        /// The first ten.
+        first: Vec<PathBuf>,
+    },
+
+    /// Two data sets that do not describe the same categories.
+    #[error(
+        "category {id} is \"{first_name}\" in {first} and \"{second_name}\" in {second}\nhelp: train and evaluate on annotations of one category list"
+    )]
+    Categories {
+        /// The category's json id.
+        id: u64,
+        /// Name of the first data set.
+        first: String,
+        /// The category's name there.
+        first_name: String,
+        /// Name of the second data set.
+        second: String,
+        /// The category's name there.
+        second_name: String,
+    },
+
+    /// A picture that cannot be decoded.
+    #[error("cannot decode {}: {problem}\nhelp: {help}", path.display())]
+    Image {
+        /// The picture.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+        /// The mend.
+        help: &'static str,
+    },
+
+    /// A picture whose size is not the one its annotations speak of.
+    #[error("{} is {got} pixels, its annotations say {expected}\nhelp: the annotations belong to another copy of this picture; boxes would be misplaced", path.display())]
+    ImageSize {
+        /// The picture.
+        path: PathBuf,
+        /// By the annotations.
+        expected: ImageSize,
+        /// By the file, as stored.
+        got: ImageSize,
+    },
+
+    /// A resize that cannot be done.
+    #[error("cannot resize a picture of {from} to {to}: {reason}\nhelp: sides are 1 to 2^31 - 1 pixels")]
+    Resize {
+        /// Size before.
+        from: ImageSize,
+        /// Size asked for.
+        to: ImageSize,
+        /// The resizer's words.
+        reason: String,
+    },
+
+    /// Something else already lies where data should be written.
+    #[error("{} already exists and {reason}\nhelp: name another folder, or remove this one yourself", path.display())]
+    Occupied {
+        /// The folder.
+        path: PathBuf,
+        /// Why it cannot be used as it is.
+        reason: String,
+    },
+
+    /// Options that contradict each other.
+    #[error("{option}: expected {expected}, got {got}\nhelp: change this setting")]
+    Option {
+        /// The setting.
+        option: &'static str,
+        /// What would have done.
+        expected: String,
+        /// What was asked.
+        got: String,
+    },
+}
+
+impl DataError {
+    /// Wraps a failure of the file system.
+    pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.to_path_buf();
+        move |source| Self::Io { action, path, source }
+    }
+}
+
+fn paths(list: &[PathBuf]) -> String {
+    let mut text = String::new();
+    for (i, path) in list.iter().enumerate() {
+        let _ = write!(text, "{}{}", if i == 0 { "" } else { ", " }, path.display());
+    }
+    text
+}

@@ -1,0 +1,219 @@
+//! JPEG and PNG files to pictures. The format is told by the first bytes, never by the name.
+
+use std::fs;
+use std::io::Cursor;
+use std::path::Path;
+
+use ::image::metadata::Orientation;
+use ::image::{DynamicImage, ImageDecoder, Limits};
+use zune_core::bytestream::ZCursor;
+use zune_core::colorspace::ColorSpace;
+use zune_core::options::DecoderOptions;
+use zune_jpeg::JpegDecoder;
+
+use super::orientation::{upright, upright_size};
+use super::{FILL, ImageRgb8, ImageSize};
+use crate::error::DataError;
+
+/// A picture of more pixels is refused: decoding it would take a gigabyte, and its header is more likely damaged.
+const MAX_PIXELS: usize = 100_000_000;
+
+/// What the PNG decoder may allocate: the largest picture at four channels of 16 bits.
+const MAX_PNG_BYTES: u64 = 8 * MAX_PIXELS as u64;
+
+/// A decoded picture and what is worth a remark.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Decoded {
+    /// The picture.
+    pub image: ImageRgb8,
+    /// Remarks, for the caller to count or print.
+    pub notes: Vec<ImageNote>,
+}
+
+/// Something about a file that a user should hear of once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ImageNote {
+    /// EXIF asks for a turn, but the annotations give the size as stored: the boxes are taken to mean the stored pixels.
+    KeptAsStored,
+    /// 16 bits a channel were scaled to 8.
+    SixteenBits,
+    /// Transparent pixels were laid over grey.
+    Transparency,
+}
+
+/// Reads a picture. `annotated` is the size its annotations speak of, where there are any.
+///
+/// The picture is turned upright as EXIF says, except where the annotated size is the stored one.
+///
+/// # Errors
+/// [`DataError::Io`]; [`DataError::Image`] for what cannot be decoded; [`DataError::ImageSize`] where the annotated size is
+/// neither the stored nor the upright one.
+pub fn read_image(path: &Path, annotated: Option<ImageSize>) -> Result<Decoded, DataError> {
+    let bytes = fs::read(path).map_err(DataError::io("read", path))?;
+    decode_image(&bytes, path, annotated)
+}
+
+/// As [`read_image`], from bytes; `path` is for messages.
+///
+/// # Errors
+/// As [`read_image`].
+pub fn decode_image(bytes: &[u8], path: &Path, annotated: Option<ImageSize>) -> Result<Decoded, DataError> {
+    let raw = decode_stored(bytes).map_err(|fault| DataError::Image {
+        path: path.to_path_buf(),
+        problem: fault.problem,
+        help: fault.help,
+    })?;
+    let Raw { image, orientation, mut notes } = raw;
+    match annotated {
+        Some(size) if size == image.size => {
+            if orientation != Orientation::NoTransforms {
+                notes.push(ImageNote::KeptAsStored);
+            }
+            Ok(Decoded { image, notes })
+        }
+        Some(size) if size != upright_size(image.size, orientation) => {
+            Err(DataError::ImageSize { path: path.to_path_buf(), expected: size, got: image.size })
+        }
+        _ => Ok(Decoded { image: upright(image, orientation), notes }),
+    }
+}
+
+struct Raw {
+    image: ImageRgb8,
+    orientation: Orientation,
+    notes: Vec<ImageNote>,
+}
+
+struct Fault {
+    problem: String,
+    help: &'static str,
+}
+
+const DAMAGED: &str = "the file is damaged: replace it, or remove it with its annotations";
+
+impl Fault {
+    fn damaged(error: &impl ToString) -> Self {
+        Self { problem: error.to_string(), help: DAMAGED }
+    }
+}
+
+fn decode_stored(bytes: &[u8]) -> Result<Raw, Fault> {
+    match bytes {
+        [0xFF, 0xD8, 0xFF, ..] => decode_jpeg(bytes),
+        [0x89, b'P', b'N', b'G', ..] => decode_png(bytes),
+        _ => Err(unknown(bytes)),
+    }
+}
+
+/// Names the formats people meet under the name of a JPEG.
+fn unknown(bytes: &[u8]) -> Fault {
+    const CONVERT: &str = "convert it to JPEG or PNG";
+    let (is, help) = match bytes {
+        [] => ("it is empty", "download or unpack it again"),
+        [0xFF, 0xD8, ..] => ("it is cut right after the JPEG start marker", "download or unpack it again"),
+        [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => ("it is WebP", CONVERT),
+        [b'G', b'I', b'F', b'8', ..] => ("it is GIF", CONVERT),
+        [b'B', b'M', ..] => ("it is BMP", CONVERT),
+        [b'I', b'I', 42, 0, ..] | [b'M', b'M', 0, 42, ..] => ("it is TIFF", CONVERT),
+        _ if bytes.trim_ascii_start().starts_with(b"<") => {
+            ("it is a web page", "the download failed and saved an error page: download it again")
+        }
+        _ => ("it begins like neither JPEG nor PNG", DAMAGED),
+    };
+    Fault { problem: is.to_owned(), help }
+}
+
+fn check_size(width: usize, height: usize) -> Result<ImageSize, Fault> {
+    let size = ImageSize { width, height };
+    if width == 0 || height == 0 {
+        return Err(Fault { problem: format!("its header says {size} pixels"), help: DAMAGED });
+    }
+    if width.saturating_mul(height) > MAX_PIXELS {
+        let problem = format!("its header says {size} pixels, more than {MAX_PIXELS}");
+        return Err(Fault { problem, help: "shrink it first; if it is not that large, it is damaged" });
+    }
+    Ok(size)
+}
+
+/// The two-byte fields of a JPEG header allow no more.
+const MAX_JPEG_SIDE: usize = 65_535;
+
+fn decode_jpeg(bytes: &[u8]) -> Result<Raw, Fault> {
+    let options = DecoderOptions::default()
+        .set_strict_mode(false)
+        .set_max_width(MAX_JPEG_SIDE)
+        .set_max_height(MAX_JPEG_SIDE)
+        .jpeg_set_out_colorspace(ColorSpace::RGB);
+    let mut decoder = JpegDecoder::new_with_options(ZCursor::new(bytes), options);
+    decoder.decode_headers().map_err(|error| Fault::damaged(&error))?;
+    let (width, height) = decoder.dimensions().unwrap_or((0, 0));
+    let size = check_size(width, height)?;
+    let pixels = decoder.decode().map_err(|error| Fault::damaged(&error))?;
+    if pixels.len() != size.area() * 3 {
+        let problem = format!("expected {} bytes of pixels, got {}", size.area() * 3, pixels.len());
+        return Err(Fault { problem, help: DAMAGED });
+    }
+    let exif = decoder.exif().and_then(|chunk| Orientation::from_exif_chunk(chunk));
+    let orientation = exif.unwrap_or(Orientation::NoTransforms);
+    Ok(Raw { image: ImageRgb8 { size, pixels }, orientation, notes: Vec::new() })
+}
+
+fn decode_png(bytes: &[u8]) -> Result<Raw, Fault> {
+    let mut limits = Limits::default();
+    limits.max_alloc = Some(MAX_PNG_BYTES);
+    let mut decoder = ::image::codecs::png::PngDecoder::with_limits(Cursor::new(bytes), limits)
+        .map_err(|error| Fault::damaged(&error))?;
+    let (width, height) = decoder.dimensions();
+    let size = check_size(width as usize, height as usize)?;
+    let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
+    let decoded = DynamicImage::from_decoder(decoder).map_err(|error| Fault::damaged(&error))?;
+    let mut notes = Vec::new();
+    let pixels = match decoded {
+        DynamicImage::ImageLuma8(grey) => triple(grey.as_raw()),
+        DynamicImage::ImageRgb8(rgb) => rgb.into_raw(),
+        DynamicImage::ImageLumaA8(grey) => {
+            notes.push(ImageNote::Transparency);
+            grey.pixels().flat_map(|p| [over_fill(p.0[0], p.0[1]); 3]).collect()
+        }
+        DynamicImage::ImageRgba8(rgba) => lay_over_fill(rgba.as_raw(), &mut notes),
+        DynamicImage::ImageLuma16(grey) => {
+            notes.push(ImageNote::SixteenBits);
+            triple(&grey.as_raw().iter().map(|v| to_8_bits(*v)).collect::<Vec<_>>())
+        }
+        DynamicImage::ImageRgb16(rgb) => {
+            notes.push(ImageNote::SixteenBits);
+            rgb.as_raw().iter().map(|v| to_8_bits(*v)).collect()
+        }
+        wide => {
+            notes.push(ImageNote::SixteenBits);
+            let rgba: Vec<u8> = wide.into_rgba16().as_raw().iter().map(|v| to_8_bits(*v)).collect();
+            lay_over_fill(&rgba, &mut notes)
+        }
+    };
+    Ok(Raw { image: ImageRgb8 { size, pixels }, orientation, notes })
+}
+
+fn triple(grey: &[u8]) -> Vec<u8> {
+    grey.iter().flat_map(|v| [*v; 3]).collect()
+}
+
+/// 65535 / 255 = 257, rounded to the nearest.
+fn to_8_bits(v: u16) -> u8 {
+    ((u32::from(v) + 128) / 257) as u8
+}
+
+/// A colour of the given opacity over the fill grey, rounded.
+fn over_fill(colour: u8, alpha: u8) -> u8 {
+    let (colour, alpha) = (u32::from(colour), u32::from(alpha));
+    ((colour * alpha + u32::from(FILL) * (255 - alpha) + 127) / 255) as u8
+}
+
+fn lay_over_fill(rgba: &[u8], notes: &mut Vec<ImageNote>) -> Vec<u8> {
+    if rgba.chunks_exact(4).any(|p| p[3] != u8::MAX) {
+        notes.push(ImageNote::Transparency);
+    }
+    rgba.chunks_exact(4).flat_map(|p| [p[0], p[1], p[2]].map(|c| over_fill(c, p[3]))).collect()
+}
+
+#[cfg(test)]
+mod tests;
