@@ -88,8 +88,8 @@ impl PixelBox {
         let BoxXyxy { x0, y0, x1, y1 } = self.xyxy;
         LabelBox {
             class: self.class,
-            cx: ((x0 + x1) / 2.0 / w) as f32,
-            cy: ((y0 + y1) / 2.0 / h) as f32,
+            cx: (x0.midpoint(x1) / w) as f32,
+            cy: (y0.midpoint(y1) / h) as f32,
             w: ((x1 - x0) / w) as f32,
             h: ((y1 - y0) / h) as f32,
         }
@@ -97,6 +97,7 @@ impl PixelBox {
 }
 
 #[cfg(test)]
+#[expect(clippy::float_cmp, reason = "the values are exact in binary")]
 mod tests {
     use super::*;
 

@@ -5,12 +5,9 @@ mod orientation;
 mod resize;
 
 use std::fmt;
-use std::path::Path;
 
 pub use decode::{Decoded, ImageNote, decode_image, read_image};
 pub use resize::{ResizeFilter, long_side_size, resize};
-
-use crate::error::DataError;
 
 /// The grey that fills what no picture covers, in all channels.
 pub const FILL: u8 = 114;
@@ -86,24 +83,6 @@ impl ImageRgb8 {
             let from = (((y - top) * source.size.width as i64 + x0 - left) * 3) as usize;
             self.pixels[to..to + bytes].copy_from_slice(&source.pixels[from..from + bytes]);
         }
-    }
-
-    /// Writes the picture as PNG.
-    ///
-    /// # Errors
-    /// [`DataError::Io`].
-    pub fn write_png(&self, path: &Path) -> Result<(), DataError> {
-        let (width, height) = (self.size.width as u32, self.size.height as u32);
-        ::image::save_buffer_with_format(
-            path,
-            &self.pixels,
-            width,
-            height,
-            ::image::ColorType::Rgb8,
-            ::image::ImageFormat::Png,
-        )
-        .map_err(std::io::Error::other)
-        .map_err(DataError::io("write", path))
     }
 }
 

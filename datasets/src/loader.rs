@@ -5,7 +5,6 @@
 
 use std::any::Any;
 use std::collections::HashMap;
-use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
@@ -18,9 +17,10 @@ use wrs_ops::rng::Rng;
 pub type Make<S, B, E> = Arc<dyn Fn(&S) -> Result<B, E> + Send + Sync>;
 
 /// Why a batch could not be made.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub enum LoaderError<E> {
     /// The error of the function that makes batches.
+    #[error("batch {position}: {source}")]
     Make {
         /// Which batch, from 0.
         position: usize,
@@ -28,6 +28,7 @@ pub enum LoaderError<E> {
         source: E,
     },
     /// The function that makes batches panicked.
+    #[error("batch {position}: the worker panicked: {message}\nhelp: this is a fault of the program, please report it")]
     Panic {
         /// Which batch, from 0.
         position: usize,
@@ -35,34 +36,8 @@ pub enum LoaderError<E> {
         message: String,
     },
     /// The operating system gave no thread.
-    Thread(std::io::Error),
-}
-
-impl<E: fmt::Display> fmt::Display for LoaderError<E> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Make { position, source } => write!(f, "batch {position}: {source}"),
-            Self::Panic { position, message } => {
-                write!(
-                    f,
-                    "batch {position}: the worker panicked: {message}\nhelp: this is a fault of the program, please report it"
-                )
-            }
-            Self::Thread(source) => {
-                write!(f, "cannot start a loader thread: {source}\nhelp: ask for fewer workers, or 0 for none")
-            }
-        }
-    }
-}
-
-impl<E: std::error::Error + 'static> std::error::Error for LoaderError<E> {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Self::Make { source, .. } => Some(source),
-            Self::Panic { .. } => None,
-            Self::Thread(source) => Some(source),
-        }
-    }
+    #[error("cannot start a loader thread: {0}\nhelp: ask for fewer workers, or 0 for none")]
+    Thread(#[source] std::io::Error),
 }
 
 type Job<S> = (usize, S);
@@ -94,8 +69,8 @@ where
     B: Send + 'static,
     E: Send + 'static,
 {
-    /// Starts making a batch of each description, at most `capacity` of them ahead of the consumer (being made and waiting
-    /// together; never fewer than the workers can hold). With 0 workers each batch is made when it is asked for.
+    /// Starts making a batch of each description, at most `capacity` (and at least one) ahead of the consumer, those being
+    /// made and those waiting together. With 0 workers each batch is made when it is asked for.
     ///
     /// # Errors
     /// [`LoaderError::Thread`].

@@ -2,7 +2,7 @@
 //!
 //! Every picture is a function of (seed, split, index), so a folder is the same byte for byte wherever it is drawn on one
 //! machine. A box is the tight box of the pixels that show, an area their number. No object is hidden or cut so far that
-//! under 45 % of it, or under 40 pixels, would show: such places are not taken, so every object in a picture is annotated.
+//! under half of it, or under 60 pixels, would show: such places are not taken, so every object in a picture is annotated.
 
 mod background;
 mod paint;

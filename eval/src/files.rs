@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::Write;
+use std::io::{BufWriter, Write};
 use std::path::Path;
 
 use serde::Deserialize;
@@ -144,8 +144,9 @@ pub fn parse_detections(text: &[u8]) -> Result<Vec<Detection>, EvalError> {
 ///
 /// # Errors
 /// Numbers that are not finite, before a byte is written; a writer that fails.
-pub fn write_detections(mut out: impl Write, detections: &[Detection]) -> Result<(), EvalError> {
+pub fn write_detections(out: impl Write, detections: &[Detection]) -> Result<(), EvalError> {
     detections.iter().enumerate().try_for_each(|(index, detection)| require_finite(index, detection))?;
+    let mut out = BufWriter::new(out);
     let mut write = || -> std::io::Result<()> {
         out.write_all(b"[")?;
         for (index, detection) in detections.iter().enumerate() {

@@ -187,3 +187,35 @@ fn interpolate(at: f64, x: &[f64], y: &[f64]) -> f64 {
     let slope = (y[beyond] - y[left]) / (x[beyond] - x[left]);
     slope * (at - x[left]) + y[left]
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn interpolation_is_numpys() {
+        // np.interp(at, [0, 1, 1, 3], [5, 6, 8, 4])
+        let (x, y) = ([0.0, 1.0, 1.0, 3.0], [5.0, 6.0, 8.0, 4.0]);
+        for (at, expected) in [(-1.0, 5.0), (0.0, 5.0), (0.5, 5.5), (1.0, 8.0), (2.0, 6.0), (3.0, 4.0), (9.0, 4.0)] {
+            assert_eq!(interpolate(at, &x, &y).to_bits(), f64::to_bits(expected), "at {at}");
+        }
+        assert_eq!(interpolate(7.0, &[0.0], &[2.0]).to_bits(), 2.0_f64.to_bits());
+    }
+
+    #[test]
+    fn overlap_of_boxes() {
+        let unit = [0.0, 0.0, 2.0, 2.0];
+        let cases = [([0.0, 0.0, 2.0, 2.0], 1.0), ([1.0, 0.0, 2.0, 2.0], 1.0 / 3.0), ([2.0, 0.0, 2.0, 2.0], 0.0)];
+        for (other, expected) in cases {
+            assert!((iou(unit, other) - expected).abs() < 1e-15, "{other:?}");
+        }
+        assert_eq!(iou([0.0; 4], [0.0; 4]).to_bits(), 0.0_f64.to_bits());
+    }
+
+    #[test]
+    fn the_envelope_fills_dips() {
+        // Recall 1/2 at precision 1/2, then recall 1 at precision 2/3: the envelope is 2/3 up to the drop at 1.
+        let area = area_under_envelope(&[0.5, 1.0], &[0.5, 2.0 / 3.0], 1.0);
+        assert!((area - (99.0 + 0.5) / 100.0 * 2.0 / 3.0).abs() < 1e-12, "{area}");
+    }
+}

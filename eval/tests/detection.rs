@@ -1,5 +1,7 @@
 //! Closed-form scores, COCO's quirks and what no order may change.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
 use proptest::prelude::*;
 use wrs_eval::{
     Category, Detection, DetectionMetrics, EvalError, GroundTruth, GtBox, evaluate_detections, parse_ground_truth,
@@ -177,8 +179,8 @@ fn the_annotated_area_decides_the_size_and_both_limits_belong_to_both() {
 fn equal_scores_rank_in_the_order_given_and_images_by_id() {
     let gt = ground_truth(2, 1, vec![gt_box(1, 1, BOX)]);
     let (hit, miss) = (detection(1, 1, BOX, 0.5), detection(1, 1, FAR, 0.5));
-    assert_close(score(&gt, &[hit.clone(), miss.clone()]).ap, 1.0);
-    assert_close(score(&gt, &[miss, hit.clone()]).ap, 0.5);
+    assert_close(score(&gt, &[hit, miss]).ap, 1.0);
+    assert_close(score(&gt, &[miss, hit]).ap, 0.5);
     let later = detection(2, 1, FAR, 0.5);
     assert_close(score(&gt, &[later, hit]).ap, 1.0);
 }
@@ -307,7 +309,9 @@ proptest! {
     fn only_the_order_of_scores_counts_for_coco(boxes in any_gt(), detections in any_detections()) {
         let gt = ground_truth(3, 4, boxes);
         let mut squared = detections.clone();
-        squared.iter_mut().for_each(|d| d.score = d.score.powi(2) - 3.0);
+        for d in &mut squared {
+            d.score = d.score.powi(2) - 3.0;
+        }
         let (a, b) = (score(&gt, &detections), score(&gt, &squared));
         prop_assert_eq!((a.ap, a.ar100, a.paper.map50, a.per_class), (b.ap, b.ar100, b.paper.map50, b.per_class));
     }
@@ -316,8 +320,12 @@ proptest! {
     fn scaling_the_pictures_keeps_overlaps(boxes in any_gt(), detections in any_detections()) {
         let gt = ground_truth(3, 4, boxes);
         let (mut doubled, mut doubled_detections) = (gt.clone(), detections.clone());
-        doubled.boxes.iter_mut().for_each(|b| b.bbox = b.bbox.map(|v| 2.0 * v));
-        doubled_detections.iter_mut().for_each(|d| d.bbox = d.bbox.map(|v| 2.0 * v));
+        for b in &mut doubled.boxes {
+            b.bbox = b.bbox.map(|v| 2.0 * v);
+        }
+        for d in &mut doubled_detections {
+            d.bbox = d.bbox.map(|v| 2.0 * v);
+        }
         let (a, b) = (score(&gt, &detections), score(&doubled, &doubled_detections));
         prop_assert_eq!((a.ap, a.ap50, a.ar10, a.paper), (b.ap, b.ap50, b.ar10, b.paper));
     }

@@ -1,5 +1,7 @@
 //! Reading and writing: what is accepted, what is refused and how, and that no bytes panic.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use proptest::prelude::*;
 use wrs_eval::{
     Detection, EvalError, evaluate_detections, parse_detections, parse_ground_truth, read_detections,

@@ -68,6 +68,11 @@ impl NamedBuffers {
         }
         Ok(self.buffers.remove(name).unwrap_or_default())
     }
+
+    /// All that are left.
+    pub fn into_all(self) -> BTreeMap<String, Buffer> {
+        self.buffers
+    }
 }
 
 #[cfg(test)]

@@ -62,7 +62,8 @@ mod tests {
         let memory: Vec<f32> = (0..o * h * w * i).map(|v| v as f32).collect();
         let file = to_file(&parameter, &memory);
         for (fo, fi, y, x) in [(0, 0, 0, 0), (0, 4, 2, 1), (1, 3, 0, 1), (1, 0, 2, 0), (1, 4, 2, 1)] {
-            assert_eq!(file[((fo * i + fi) * h + y) * w + x], memory[((fo * h + y) * w + x) * i + fi]);
+            let (in_file, in_memory) = (((fo * i + fi) * h + y) * w + x, ((fo * h + y) * w + x) * i + fi);
+            assert_eq!(file[in_file].to_bits(), memory[in_memory].to_bits());
         }
         assert_eq!(from_file(&parameter, &file), memory);
     }

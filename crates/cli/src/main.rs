@@ -1,2 +1,103 @@
-//! The binary `wrs`.
-fn main() {}
+//! The binary `wrs`: train, evaluate and run YOLOv3 with or without weight rescaling.
+//!
+//! One file per verb, no arithmetic here.  Results go to stdout, talk to stderr.
+
+#![allow(clippy::print_stdout, clippy::print_stderr)] // the one place that talks to people
+
+mod bench;
+mod eval;
+mod exit;
+mod predict;
+mod table;
+mod train;
+
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+use wrs_ops::conv::Algorithms;
+
+/// Train, evaluate and run YOLOv3 with or without weight rescaling.  One binary, no Python.
+#[derive(Parser)]
+#[command(name = "wrs", version, after_help = EXAMPLES, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+    #[command(flatten)]
+    global: Global,
+}
+
+const EXAMPLES: &str = "Examples:
+  wrs train demo                                        a small detector on made-up scenes, minutes on a CPU
+  wrs train coco/yolov3-wrs --data /data/coco           the paper's recipe
+  wrs train --resume runs/demo                          goes on where a run stopped, to the same bytes
+  wrs eval runs/demo --json                             COCO's numbers of its best weights
+  wrs predict runs/demo 'pictures/*.jpg' --out drawn    pictures with boxes";
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Trains: a recipe's name or a TOML file, or goes on with a run
+    Train(train::Arguments),
+    /// Official metrics of a run, a weights file, or saved detections
+    Eval(eval::Arguments),
+    /// Finds boxes in pictures and draws them
+    Predict(predict::Arguments),
+    /// Times the full-size network: a training step, an inference
+    Bench(bench::Arguments),
+}
+
+/// Flags of every verb.
+#[derive(Args, Clone, Debug)]
+struct Global {
+    /// One JSON document on stdout instead of a table
+    #[arg(long, global = true)]
+    json: bool,
+    /// No talk on stderr, errors excepted
+    #[arg(short, long, global = true)]
+    quiet: bool,
+    /// No progress line
+    #[arg(long, global = true)]
+    no_progress: bool,
+    /// Threads that compute; all processors without it.  No result depends on it
+    #[arg(long, global = true, value_name = "N")]
+    threads: Option<usize>,
+    /// Keeps to the direct convolution kernels: slower, closest to the definition
+    #[arg(long, global = true)]
+    exact: bool,
+}
+
+impl Global {
+    fn algorithms(&self) -> Algorithms {
+        if self.exact { Algorithms::Exact } else { Algorithms::Fast }
+    }
+
+    /// Threads that prepare pictures, beside those that compute.
+    fn workers(&self) -> usize {
+        rayon::current_num_threads().min(8)
+    }
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match run(&cli) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {}", exit::message(&error));
+            ExitCode::from(exit::code(&error))
+        }
+    }
+}
+
+fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
+    if let Some(threads) = cli.global.threads {
+        if threads == 0 {
+            return Err(exit::usage("--threads: expected at least 1, got 0"));
+        }
+        rayon::ThreadPoolBuilder::new().num_threads(threads).build_global()?;
+    }
+    match &cli.verb {
+        Verb::Train(arguments) => train::run(arguments, &cli.global),
+        Verb::Eval(arguments) => eval::run(arguments, &cli.global),
+        Verb::Predict(arguments) => predict::run(arguments, &cli.global),
+        Verb::Bench(arguments) => bench::run(arguments, &cli.global),
+    }
+}

@@ -10,12 +10,16 @@ use wrs_ops::conv::{Algorithms, ConvShape, Epilogue, conv2d, conv2d_backward_inp
 use wrs_ops::{ShapeError, Store};
 
 /// Name, batch, channels in and out, kernel, stride, dilation, size.
-const LAYERS: [(&str, [usize; 7]); 14] = [
+const LAYERS: [(&str, [usize; 7]); 18] = [
     ("stem", [2, 3, 32, 3, 1, 1, 416]),
     ("down", [2, 32, 64, 3, 2, 1, 416]),
     ("res1x1", [2, 128, 64, 1, 1, 1, 104]),
     ("res1x1-deep", [4, 256, 128, 1, 1, 1, 52]),
+    ("res3x3-208", [2, 32, 64, 3, 1, 1, 208]),
     ("res3x3", [2, 64, 128, 3, 1, 1, 104]),
+    ("res3x3-52", [2, 128, 256, 3, 1, 1, 52]),
+    ("res3x3-26-2", [2, 256, 512, 3, 1, 1, 26]),
+    ("res3x3-13-2", [2, 512, 1024, 3, 1, 1, 13]),
     ("res3x3-26", [4, 256, 512, 3, 1, 1, 26]),
     ("res3x3-13", [4, 512, 1024, 3, 1, 1, 13]),
     ("dilated", [1, 512, 512, 3, 1, 2, 64]),

@@ -77,6 +77,9 @@ pub(crate) trait Lanes: Copy {
         // SAFETY: the caller's contract is this method's.
         unsafe { Self::splat(0.0) }
     }
+    /// Asks for the cache line at an address that will be needed soon; any address will do.
+    #[inline(always)]
+    unsafe fn prefetch(_from: *const f32) {}
     /// Lane `i` of row `j` becomes lane `j` of row `i`.
     #[inline(always)]
     unsafe fn transpose(rows: [Self; LANES]) -> [Self; LANES] {
@@ -160,16 +163,6 @@ impl Lanes for Plain {
     #[inline(always)]
     unsafe fn select_positive(self, positive: Self, otherwise: Self) -> Self {
         lanewise!(i => if self.0[i] > 0.0 { positive.0[i] } else { otherwise.0[i] })
-    }
-    #[inline(always)]
-    unsafe fn transpose(rows: [Self; LANES]) -> [Self; LANES] {
-        let mut out = [Self([0.0; LANES]); LANES];
-        for i in 0..LANES {
-            for j in 0..LANES {
-                out[j].0[i] = rows[i].0[j];
-            }
-        }
-        out
     }
 }
 
@@ -271,6 +264,10 @@ mod x86 {
                 }
                 out
             }
+        }
+        #[inline(always)]
+        unsafe fn prefetch(from: *const f32) {
+            unsafe { _mm_prefetch::<_MM_HINT_T0>(from.cast()) }
         }
     }
 

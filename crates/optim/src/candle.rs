@@ -2,6 +2,24 @@
 //!
 //! A row is what feeds one output unit: dimension 0 counts the units, as in candle's conv (`[O, I, kh, kw]`) and linear
 //! (`[O, I]`) weights.
+//!
+//! ```
+//! use std::num::NonZeroU64;
+//!
+//! use candle_core::{DType, Device, Var};
+//! use candle_nn::{Optimizer, SGD};
+//! use wrs_optim::CandleWrs;
+//!
+//! # fn main() -> candle_core::Result<()> {
+//! let weight = Var::ones((16, 3, 3, 3), DType::F32, &Device::Cpu)?;
+//! let sgd = SGD::new(vec![weight.clone()], 0.01)?;
+//! let mut optimizer = CandleWrs::wrap(sgd, vec![weight.clone().into()], NonZeroU64::MIN)?;
+//! optimizer.backward_step(&weight.sqr()?.sum_all()?)?;
+//! let norms = weight.flatten_from(1)?.sqr()?.sum(1)?.sqrt()?.to_vec1::<f32>()?;
+//! assert!(norms.iter().all(|norm| (norm - 1.0).abs() < 1e-6));
+//! # Ok(())
+//! # }
+//! ```
 
 use std::cell::RefCell;
 use std::num::NonZeroU64;
@@ -11,10 +29,9 @@ use candle_core::{CpuStorage, DType, Device, Error, InplaceOp1, Layout, Result, 
 use candle_nn::BatchNorm;
 use wrs_ops::rows;
 
-pub use wrs_ops::rows::Rescaled;
+use crate::wrs::MIN_NORM;
 
-/// A row under this norm has no direction worth keeping.
-const MIN_NORM: f64 = 1e-12;
+pub use wrs_ops::rows::Rescaled;
 
 /// Divides every row of a tensor by its L2 norm, in place; rows under norm 1e-12 are left and counted.
 ///

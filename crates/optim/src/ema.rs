@@ -122,6 +122,20 @@ mod tests {
     }
 
     #[test]
+    fn each_update_keeps_the_share_of_its_number() {
+        let (mut ones, mut zeros) = (tiny_net(0), tiny_net(0));
+        ones.trainable_mut().host_mut().fill(1.0);
+        zeros.trainable_mut().host_mut().fill(0.0);
+        let mut ema = Ema::new(EmaConfig { decay: 0.9, ramp: 2.0 }, &ones).unwrap();
+        let mut expected = 1.0;
+        for k in [1.0f64, 2.0, 3.0] {
+            ema.update(&zeros).unwrap();
+            expected *= 0.9 * (1.0 - (-k / 2.0).exp());
+            assert!((f64::from(ema.params().trainable().host()[0]) - expected).abs() < 1e-6);
+        }
+    }
+
+    #[test]
     fn a_resumed_average_goes_on_with_the_same_bytes() {
         let nets: Vec<_> = (0..6).map(tiny_net).collect();
         let feed = |ema: &mut Ema, nets: &[Params]| nets.iter().for_each(|net| ema.update(net).unwrap());

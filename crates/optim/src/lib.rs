@@ -7,6 +7,8 @@
 //! Nothing here draws random numbers or reads a clock: a step is a function of the parameters, the gradient, the settings
 //! and the [`OptimizerState`], so a run resumed from a checkpoint of these ends with the same bytes.
 
+#![cfg_attr(test, allow(clippy::float_cmp, reason = "the tests compare exactly where exactness is the claim"))]
+
 pub mod candle;
 pub mod schedule;
 

@@ -21,6 +21,9 @@ pub use report::{RowStats, WrsReport};
 use report::Tally;
 use target::{Target, targets};
 
+/// A row under this norm has no direction worth keeping.
+pub(crate) const MIN_NORM: f64 = 1e-12;
+
 const REFERENCE: &str = "wrs.reference";
 const RESCALED_AT: &str = "wrs.rescaled-at";
 

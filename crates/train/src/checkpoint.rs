@@ -13,7 +13,7 @@
 mod manifest;
 mod step;
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -56,10 +56,13 @@ pub enum CheckpointError {
     },
 }
 
+/// Writes a file's content.
+type Content<'a> = Box<dyn FnOnce(&mut dyn Write) -> io::Result<()> + 'a>;
+
 /// One file of a checkpoint to be saved.
 pub struct CheckpointFile<'a> {
     name: &'a str,
-    write: Box<dyn FnOnce(&mut dyn Write) -> io::Result<()> + 'a>,
+    content: Content<'a>,
 }
 
 impl<'a> CheckpointFile<'a> {
@@ -70,7 +73,7 @@ impl<'a> CheckpointFile<'a> {
 
     /// A file whose content is written while it is saved.
     pub fn written_by(name: &'a str, write: impl FnOnce(&mut dyn Write) -> io::Result<()> + 'a) -> Self {
-        Self { name, write: Box::new(write) }
+        Self { name, content: Box::new(write) }
     }
 }
 
@@ -137,7 +140,7 @@ impl Checkpoints {
         if temporary.exists() {
             durable::remove_dir(&temporary)?;
         }
-        self.write(step, files, &temporary)
+        write_all(&temporary, step, files)
             .and_then(|manifest| self.put_in_place(name, &temporary, &manifest))
             .inspect_err(|_| {
                 // The disk may be full: what was written is of no use, and the first error is the one to report.
@@ -177,7 +180,7 @@ impl Checkpoints {
                 Err(damage) => notes.push(damage.to_string()),
             }
         }
-        let notes = notes.iter().map(|note| format!("  {note}\n")).collect();
+        let notes = format!("  {}\n", notes.join("\n  "));
         Err(CheckpointError::AllDamaged { dir: self.dir.clone(), count: steps.len(), notes })
     }
 
@@ -200,25 +203,6 @@ impl Checkpoints {
         let mut steps: Vec<u64> = names(&self.dir)?.iter().filter_map(|name| StepName::parse(name)).collect();
         steps.sort_unstable_by(|a, b| b.cmp(a));
         Ok(steps)
-    }
-
-    fn write(&self, step: u64, files: Vec<CheckpointFile<'_>>, dir: &Path) -> Result<Manifest, CheckpointError> {
-        let mut digests = BTreeMap::new();
-        for file in &files {
-            let plain = !file.name.is_empty() && !file.name.starts_with('.') && !file.name.contains(['/', '\\']);
-            if !plain || file.name == MANIFEST || digests.insert(file.name, ()).is_some() {
-                return Err(CheckpointError::Name(file.name.to_owned()));
-            }
-        }
-        durable::create_dir(dir)?;
-        let mut manifest = Manifest::new(step);
-        for file in files {
-            let digest = durable::write_synced(&dir.join(file.name), file.write)?;
-            manifest.add(file.name, digest);
-        }
-        durable::write_synced(&dir.join(MANIFEST), |writer| manifest.write(writer))?;
-        durable::sync_dir(dir)?;
-        Ok(manifest)
     }
 
     /// Gives a written directory its name and reads it back.
@@ -264,6 +248,24 @@ impl Checkpoints {
         }
         Ok(())
     }
+}
+
+/// Writes the files of a checkpoint and their manifest into a new directory.
+fn write_all(dir: &Path, step: u64, files: Vec<CheckpointFile<'_>>) -> Result<Manifest, CheckpointError> {
+    let mut names = BTreeSet::from([MANIFEST]);
+    for CheckpointFile { name, .. } in &files {
+        if name.is_empty() || name.starts_with('.') || name.contains(['/', '\\']) || !names.insert(name) {
+            return Err(CheckpointError::Name((*name).to_owned()));
+        }
+    }
+    durable::create_dir(dir)?;
+    let mut manifest = Manifest::new(step);
+    for CheckpointFile { name, content } in files {
+        manifest.add(name, durable::write_synced(&dir.join(name), content)?);
+    }
+    durable::write_synced(&dir.join(MANIFEST), |writer| manifest.write(writer))?;
+    durable::sync_dir(dir)?;
+    Ok(manifest)
 }
 
 fn names(dir: &Path) -> Result<Vec<String>, FileError> {

@@ -75,6 +75,24 @@ pub struct Record {
     pub values: Map<String, Value>,
 }
 
+/// The lines of a file.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Metrics {
+    /// In the order they were written.
+    pub records: Vec<Record>,
+    /// Lines that are no record: a crash tears at most the last.
+    pub unreadable: usize,
+}
+
+/// The lines that a resumed run does without.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Dropped {
+    /// Lines after the checkpoint, of the course that is given up.
+    pub later: usize,
+    /// Lines that are no record.
+    pub unreadable: usize,
+}
+
 /// Appends lines; each is handed to the system before [`Self::write`] returns.
 #[derive(Debug)]
 pub struct MetricsLog {
@@ -94,27 +112,43 @@ impl MetricsLog {
         Ok(log)
     }
 
-    /// Goes on after `step`: drops later lines and torn ones.  A file that is missing or lost its first line is begun anew.
+    /// Begins anew, whatever was there: for a run that starts again at step 0.
     ///
     /// # Errors
-    /// [`MetricsError`].
-    pub fn resume(path: &Path, step: u64) -> Result<Self, MetricsError> {
-        if fs::metadata(path).is_ok_and(|file| file.len() > 0) {
-            let records = read(path)?;
-            durable::replace(path, |writer| {
-                writeln!(writer, "{}", json!({"schema": SCHEMA}))?;
-                records.iter().filter(|record| record.step <= step).try_for_each(|record| {
-                    serde_json::to_writer(&mut *writer, record)?;
-                    writer.write_all(b"\n")
-                })
-            })?;
-            let file = OpenOptions::new().append(true).open(path).map_err(FileError::at("open", path))?;
-            return Ok(Self { file, path: path.to_owned() });
-        }
+    /// [`MetricsError::File`].
+    pub fn restart(path: &Path) -> Result<Self, MetricsError> {
         if path.exists() {
             fs::remove_file(path).map_err(FileError::at("delete", path))?;
         }
         Self::create(path)
+    }
+
+    /// Goes on after `step`: drops later lines and unreadable ones, and says how many.  A file that is missing or lost its
+    /// first line is begun anew.
+    ///
+    /// # Errors
+    /// [`MetricsError`].
+    pub fn resume(path: &Path, step: u64) -> Result<(Self, Dropped), MetricsError> {
+        if !fs::metadata(path).is_ok_and(|file| file.len() > 0) {
+            if path.exists() {
+                fs::remove_file(path).map_err(FileError::at("delete", path))?;
+            }
+            return Ok((Self::create(path)?, Dropped::default()));
+        }
+        let bytes = fs::read(path).map_err(FileError::at("read", path))?;
+        let (header, lines) = split(&bytes, path)?;
+        let mut dropped = Dropped::default();
+        let mut kept = header.to_vec();
+        for line in lines {
+            match parse(line) {
+                Some(record) if record.step <= step => kept.extend(line),
+                Some(_) => dropped.later += 1,
+                None => dropped.unreadable += 1,
+            }
+        }
+        durable::replace(path, |writer| writer.write_all(&kept))?;
+        let file = OpenOptions::new().append(true).open(path).map_err(FileError::at("open", path))?;
+        Ok((Self { file, path: path.to_owned() }, dropped))
     }
 
     /// Appends one line; `values` is anything that serializes to an object.
@@ -149,23 +183,41 @@ impl MetricsLog {
     }
 }
 
-/// Reads every whole line.
+/// Reads every whole line, and counts those that are none.
 ///
 /// # Errors
 /// [`MetricsError::File`], [`MetricsError::Schema`].
-pub fn read(path: &Path) -> Result<Vec<Record>, MetricsError> {
+pub fn read(path: &Path) -> Result<Metrics, MetricsError> {
+    let bytes = fs::read(path).map_err(FileError::at("read", path))?;
+    let (_, lines) = split(&bytes, path)?;
+    let mut metrics = Metrics::default();
+    for line in lines {
+        match parse(line) {
+            Some(record) => metrics.records.push(record),
+            None => metrics.unreadable += 1,
+        }
+    }
+    Ok(metrics)
+}
+
+/// The checked first line and all others, each with its line feed.
+fn split<'b>(bytes: &'b [u8], path: &Path) -> Result<(&'b [u8], impl Iterator<Item = &'b [u8]>), MetricsError> {
     #[derive(Deserialize)]
     struct Header {
         schema: u64,
     }
-    let bytes = fs::read(path).map_err(FileError::at("read", path))?;
     let mut lines = bytes.split_inclusive(|&byte| byte == b'\n');
     let first = lines.next().unwrap_or_default();
-    if !serde_json::from_slice(first).is_ok_and(|Header { schema }| schema == SCHEMA) {
+    if !first.ends_with(b"\n") || !serde_json::from_slice(first).is_ok_and(|Header { schema }| schema == SCHEMA) {
         let got = String::from_utf8_lossy(first).trim_end().chars().take(80).collect();
         return Err(MetricsError::Schema { path: path.to_owned(), got });
     }
-    Ok(lines.filter(|line| line.ends_with(b"\n")).filter_map(|line| serde_json::from_slice(line).ok()).collect())
+    Ok((first, lines))
+}
+
+/// A line without its line feed was torn, even where what is left of it parses.
+fn parse(line: &[u8]) -> Option<Record> {
+    serde_json::from_slice(line.strip_suffix(b"\n")?).ok()
 }
 
 #[cfg(test)]
@@ -194,7 +246,7 @@ mod tests {
             "{\"schema\":1}\n{\"kind\":\"train\",\"step\":1,\"epoch\":0,\"loss\":0.1,\"lr\":0.001}\n\
              {\"kind\":\"train\",\"step\":2,\"epoch\":0,\"loss\":0.2,\"lr\":0.001}\n"
         );
-        let records = read(&path).unwrap();
+        let records = read(&path).unwrap().records;
         assert_eq!((records[1].kind, records[1].step, &records[1].values["loss"]), (Kind::Train, 2, &json!(0.2)));
     }
 
@@ -203,8 +255,10 @@ mod tests {
         let (_folder, path) = log_of(9);
         let mut file = OpenOptions::new().append(true).open(&path).unwrap();
         file.write_all(b"{\"kind\":\"train\",\"st").unwrap();
-        assert_eq!(read(&path).unwrap().len(), 9, "the torn line is passed over");
-        let mut log = MetricsLog::resume(&path, 6).unwrap();
+        let torn = read(&path).unwrap();
+        assert_eq!((torn.records.len(), torn.unreadable), (9, 1));
+        let (mut log, dropped) = MetricsLog::resume(&path, 6).unwrap();
+        assert_eq!(dropped, Dropped { later: 3, unreadable: 1 });
         for step in 7..=9 {
             log.write(Kind::Train, step, 0, &json!({"loss": 0.1 * step as f64, "lr": 1e-3})).unwrap();
         }
@@ -220,19 +274,19 @@ mod tests {
         assert_eq!(fs::read_to_string(&path).unwrap(), "{\"schema\":1}\n");
         fs::remove_file(&path).unwrap();
         MetricsLog::resume(&path, 3).unwrap();
-        assert_eq!(read(&path).unwrap(), []);
+        assert_eq!(read(&path).unwrap(), Metrics::default());
         assert!(MetricsLog::create(&path).is_err(), "a log is never overwritten");
     }
 
     #[test]
     fn what_is_not_a_line_is_refused() {
         let (_folder, path) = log_of(0);
-        let mut log = MetricsLog::resume(&path, 0).unwrap();
+        let (mut log, _) = MetricsLog::resume(&path, 0).unwrap();
         for values in [json!(3), json!({"step": 1}), json!([1])] {
             assert!(matches!(log.write(Kind::Val, 1, 0, &values), Err(MetricsError::Values { .. })));
         }
         log.write(Kind::Val, 1, 0, &json!({"ap": f64::NAN})).unwrap();
-        assert_eq!(read(&path).unwrap()[0].values["ap"], Value::Null);
+        assert_eq!(read(&path).unwrap().records[0].values["ap"], Value::Null);
         fs::write(&path, "{\"schema\":7}\n").unwrap();
         let text = read(&path).unwrap_err().to_string();
         assert!(text.ends_with("expected {\"schema\":1} in line 1, got {\"schema\":7}"), "{text}");

@@ -76,8 +76,8 @@ impl Progress {
     /// Talks on stderr and into `log`.
     pub fn new(appearance: Appearance, log: Option<File>) -> Self {
         let bar = (appearance == Appearance::Live).then(|| {
-            let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr());
-            let style = ProgressStyle::with_template("[{bar:16}] {wide_msg}");
+            let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+            let style = ProgressStyle::with_template("[{bar:10}] {wide_msg}");
             bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("#>-"));
             bar
         });
@@ -105,9 +105,9 @@ impl Progress {
     /// Shows where the training stands; to be called after every step.
     pub fn update(&mut self, snapshot: &Snapshot<'_>) {
         if let Some(bar) = &self.bar {
+            bar.set_message(format_line(snapshot));
             bar.set_length(snapshot.steps);
             bar.set_position(snapshot.step);
-            bar.set_message(format_line(snapshot));
         }
         let due = self.last_line.is_none_or(|last| last.elapsed() >= self.between_lines);
         if due || snapshot.step == snapshot.steps {

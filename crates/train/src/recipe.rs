@@ -88,14 +88,14 @@ fn first_unread(given: &Table, written: &Table, path: &mut Vec<String>) -> Optio
 
 /// The candidate that a typing mistake most likely meant.
 fn nearest<'a>(typed: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    /// Mistypings keep most letters in order (`wieght` to `weight` is 0.96); unlike names share less than this.
+    /// One slip in three letters (`wsr` for `wrs`) is 0.67; what is less alike is another word.
     const LEAST_LIKENESS: f64 = 0.6;
     let plain = |key: &str| key.replace('_', "-").to_lowercase();
     let typed = plain(typed);
     let unique: BTreeSet<&str> = candidates.into_iter().collect();
     unique
         .into_iter()
-        .map(|key| (strsim::jaro_winkler(&typed, &plain(key)), key))
+        .map(|key| (strsim::normalized_damerau_levenshtein(&typed, &plain(key)), key))
         .filter(|(likeness, _)| *likeness >= LEAST_LIKENESS)
         .max_by(|a, b| a.0.total_cmp(&b.0))
         .map(|(_, key)| key)

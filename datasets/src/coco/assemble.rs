@@ -219,4 +219,5 @@ fn distinct_names(mut categories: Vec<Category>, report: &mut ReadReport) -> Vec
 }
 
 #[cfg(test)]
+#[expect(clippy::float_cmp, reason = "numbers are read, not computed")]
 mod tests;

@@ -160,6 +160,7 @@ fn byte_offset(bytes: &[u8], line: usize, column: usize) -> usize {
 }
 
 #[cfg(test)]
+#[expect(clippy::float_cmp, reason = "numbers are read, not computed")]
 mod tests {
     use proptest::prelude::*;
 

@@ -5,6 +5,8 @@ use std::fmt;
 use std::path::PathBuf;
 
 use super::{CocoDataset, ImageRecord};
+use serde::{Deserialize, Serialize};
+
 use crate::boxes::PixelBox;
 use crate::image::ImageSize;
 
@@ -12,7 +14,8 @@ use crate::image::ImageSize;
 const MIN_SIDE_PX: f64 = 1.0;
 
 /// What to do with images that have no usable box.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum EmptyImages {
     /// Train on them as background.
     Keep,

@@ -11,9 +11,9 @@ pub(super) type Rgb = [f64; 3];
 
 /// An object is placed only where this share of its pixels can be seen, and only where every object behind it keeps this
 /// share: nothing recognisable goes unlabelled, nothing labelled is hidden.
-const MIN_VISIBLE_SHARE: f64 = 0.45;
+const MIN_VISIBLE_SHARE: f64 = 0.5;
 /// And at least this many pixels.
-const MIN_VISIBLE_PIXELS: usize = 40;
+const MIN_VISIBLE_PIXELS: usize = 60;
 /// How often a place is sought for an object before it is given up.
 const PLACE_TRIES: usize = 12;
 /// Distance in colour between an object and what lies behind it, in levels.

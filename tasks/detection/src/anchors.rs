@@ -32,7 +32,9 @@ pub const COCO_ANCHORS: [[f32; 2]; 9] = [
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum AnchorError {
     /// Not nine sizes.
-    #[error("anchors: expected 9 sizes, got {0}\nhelp: list three for each of the strides 8, 16 and 32, smallest first")]
+    #[error(
+        "anchors: expected 9 sizes, got {0}\nhelp: list three for each of the strides 8, 16 and 32, smallest first"
+    )]
     Count(usize),
     /// A side that is no length.
     #[error("anchors: size {index}: expected a width and a height above 0, got {width} x {height}")]
@@ -136,7 +138,7 @@ mod tests {
         assert_eq!(anchors.levels[1].sizes, [[30.0, 61.0], [62.0, 45.0], [59.0, 119.0]]);
         assert_eq!(anchors.levels[2].sizes, [[10.0, 13.0], [16.0, 30.0], [33.0, 23.0]]);
         let cells: Vec<_> = anchors.levels[2].sizes_in_cells().collect();
-        assert_eq!(cells[1], [2.0, 3.75]);
+        assert_eq!(cells, [[1.25, 1.625], [2.0, 3.75], [4.125, 2.875]]);
     }
 
     #[test]

@@ -48,7 +48,7 @@ pub struct Assignment {
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum TruthError {
     /// Its picture is not in the batch.
-    #[error("truth {truth}: expected a picture below {batch}, got {image}")]
+    #[error("truth {truth}: expected an image below {batch}, got {image}")]
     Image {
         /// Place in the list.
         truth: usize,
@@ -58,7 +58,7 @@ pub enum TruthError {
         batch: usize,
     },
     /// The network has no such class.
-    #[error("truth {truth} of picture {image}: expected a class below {classes}, got {class}")]
+    #[error("truth {truth} of image {image}: expected a class below {classes}, got {class}")]
     Class {
         /// Place in the list.
         truth: usize,
@@ -70,7 +70,7 @@ pub enum TruthError {
         classes: usize,
     },
     /// Its box is not made of numbers.
-    #[error("truth {truth} of picture {image}: expected a finite box, got {cxcywh:?}")]
+    #[error("truth {truth} of image {image}: expected a finite box, got {cxcywh:?}")]
     Box {
         /// Place in the list.
         truth: usize,

@@ -61,7 +61,7 @@ fn check_image(map: &LevelMap<'_>, image: usize) -> Result<(), ShapeError> {
         return Ok(());
     }
     let expected = format!("below {}", map.n);
-    Err(ShapeError { op: "decode", what: "picture", expected, got: image.to_string() })
+    Err(ShapeError { op: "decode", what: "image", expected, got: image.to_string() })
 }
 
 fn decode_level(map: &LevelMap<'_>, level: &Level, image: usize, objectness_above: f32, found: &mut Candidates) {

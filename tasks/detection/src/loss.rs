@@ -79,7 +79,7 @@ pub enum LossError {
     },
     /// The network gave something that is not a number.
     #[error(
-        "loss: the {term} term is not finite; pictures of the batch: {images:?}\n\
+        "loss: the {term} term is not finite; images of the batch: {images:?}\n\
          help: lower the learning rate, warm up for longer, or clip the gradient's norm"
     )]
     NotFinite {

@@ -20,9 +20,6 @@ pub const BOX_VALUES: usize = 5;
 /// Position of the objectness among them.
 pub const OBJECTNESS: usize = 4;
 
-/// Strides of the levels, in the order of the outputs.
-pub const STRIDES: [usize; 3] = [32, 16, 8];
-
 /// The sides of a picture are multiples of this.
 pub const MAX_STRIDE: usize = 32;
 

@@ -117,7 +117,8 @@ impl Kernel for Line<'_> {
                     ));
                 }
             }
-            let place = layout.origin + image * layout.strides[0] + row * layout.strides[1] + column * layout.strides[2];
+            let place =
+                layout.origin + image * layout.strides[0] + row * layout.strides[1] + column * layout.strides[2];
             // SAFETY: the pixel is inside the output, by the type's contract.
             unsafe { self.pixel::<V>(&met, place) }
         }

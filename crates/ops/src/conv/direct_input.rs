@@ -25,15 +25,7 @@ pub(super) fn backward(isa: Isa, shape: &ConvShape, gy: &[f32], weight: &[f32], 
 ///
 /// # Safety
 /// `out` has the input's values, and nobody else touches those of the class meanwhile.
-unsafe fn class(
-    isa: Isa,
-    shape: &ConvShape,
-    class: [usize; 2],
-    gy: &[f32],
-    weight: &[f32],
-    out: Shared,
-    store: Store,
-) {
+unsafe fn class(isa: Isa, shape: &ConvShape, class: [usize; 2], gy: &[f32], weight: &[f32], out: Shared, store: Store) {
     let (sampling, taps) = Sampling::backward(shape, class);
     let (columns, channels) = (shape.group_in(), shape.group_out());
     let depth = taps.len() * channels;

@@ -96,6 +96,8 @@ pub(crate) struct RowsTimesPanel<'a> {
     pub out: *mut f32,
     /// Where the rows lie.
     pub places: RowPlaces<'a>,
+    /// Whether the sources are likely not in a cache: rows ahead are then fetched beforehand.
+    pub cold: bool,
     /// Whether to add to `out`.
     pub store: Store,
     /// What happens to each sum before it is stored.
@@ -152,7 +154,7 @@ impl RowsTimesPanel<'_> {
                     V::prefetch(self.out.wrapping_add(place + v * LANES));
                 }
             }
-            let another = row + 2 * ROWS <= self.rows;
+            let fetch_ahead = self.cold && row + 2 * ROWS <= self.rows;
             let mut panel = self.panel;
             for tap in 0..self.taps {
                 let pointers = self.pointers.as_ptr().add(tap * self.pointer_stride + row);
@@ -170,7 +172,7 @@ impl RowsTimesPanel<'_> {
                 let mut k = 0;
                 while k < self.depth {
                     // Rows are short: the hardware sees no stream to fetch ahead of.
-                    if another {
+                    if fetch_ahead {
                         for r in 0..ROWS {
                             V::prefetch((*pointers.add(ROWS + r)).wrapping_add(self.from + k));
                         }
@@ -242,9 +244,9 @@ impl RowsTimesPanel<'_> {
 /// Pixels that follow one another in both sources of an [`OuterProduct`].
 #[derive(Clone, Copy)]
 pub(crate) struct Run {
-    /// The first pixel's place in the packed rows, in pixels.
+    /// The first pixel's place in the rows, in pixels.
     pub row_pixel: usize,
-    /// The first pixel's place in the packed columns, in pixels.
+    /// The first pixel's place in the columns, in pixels.
     pub column_pixel: usize,
     /// How many pixels.
     pub pixels: usize,
@@ -252,30 +254,34 @@ pub(crate) struct Run {
 
 /// The sum over pixels of the products of every row value with every column value.
 ///
-/// Rows are packed by tiles of `tile_rows` channels, `[tile][pixel][tile_rows]` (see [`super::pack::PackRows`]), columns
-/// as `[pixel][width]` (see [`super::pack::PackColumns`]).
+/// Both sources may be the activations as they are (then a tile's rows follow the last one's, and `row_pitch` is the
+/// number of channels), or packed by [`super::pack::PackTiles`] (then `row_pitch` is the size of its tiles).
 ///
 /// # Safety
-/// To be [`run`](crate::simd::run), all of this must hold: every run lies inside both packed sources, its columns
-/// `column_step` pixels apart; `tile_rows <= outer_rows` of the instruction set; `columns <= width`, which is
-/// `outer_width` of the instruction set or 16; rows `0..row_count` of `out`, `out_stride` values apart, are writable for
-/// `columns` values, and nobody else touches them meanwhile.
+/// To be [`run`](crate::simd::run), all of this must hold: every run lies inside both sources, its columns `column_step`
+/// pixels apart, and `width` values are readable at each of its pixels' columns; `tile_rows <= outer_rows` of the
+/// instruction set; `columns <= width`, which is `outer_width` of the instruction set or 16; rows `0..row_count` of `out`,
+/// `out_stride` values apart, are writable for `columns` values, and nobody else touches them meanwhile.
 pub(crate) struct OuterProduct<'a> {
     /// The pixels to sum over.
     pub runs: &'a [Run],
-    /// The packed rows.
+    /// The first pixel's first row.
     pub rows: *const f32,
+    /// Values from one pixel of the rows to the next.
+    pub row_pitch: usize,
     /// Output rows; the last tile may be partly used.
     pub row_count: usize,
-    /// Channels of a tile.
+    /// Rows of a tile.
     pub tile_rows: usize,
-    /// Values from one tile of the packed rows to the next.
+    /// Values from one tile of the rows to the next.
     pub tile_stride: usize,
-    /// The packed columns.
+    /// The first pixel's first column.
     pub column_source: *const f32,
-    /// Pixels of the packed columns from one pixel of a run to the next: the stride of the convolution.
+    /// Values from one pixel of the columns to the next.
+    pub column_pitch: usize,
+    /// Pixels of the columns from one pixel of a run to the next: the stride of the convolution.
     pub column_step: usize,
-    /// Columns of the packed block.
+    /// Columns of a tile.
     pub width: usize,
     /// Columns that are written.
     pub columns: usize,
@@ -325,10 +331,10 @@ impl OuterProduct<'_> {
                 }
             }
             let rows = self.rows.add(tile * self.tile_stride);
-            let step = self.column_step * NV * LANES;
+            let step = self.column_step * self.column_pitch;
             for run in self.runs {
-                let mut row = rows.add(run.row_pixel * self.tile_rows);
-                let mut column = self.column_source.add(run.column_pixel * NV * LANES);
+                let mut row = rows.add(run.row_pixel * self.row_pitch);
+                let mut column = self.column_source.add(run.column_pixel * self.column_pitch);
                 for _ in 0..run.pixels {
                     let mut columns = [V::zero(); NV];
                     for v in 0..NV {
@@ -341,7 +347,7 @@ impl OuterProduct<'_> {
                         }
                     }
                     // The step past the last pixel may leave the buffer.
-                    row = row.wrapping_add(self.tile_rows);
+                    row = row.wrapping_add(self.row_pitch);
                     column = column.wrapping_add(step);
                 }
             }

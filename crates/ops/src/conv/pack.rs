@@ -6,6 +6,7 @@
 //!   size, each stored `[pixel][size]`, zeros behind the last channel.
 
 use super::microkernel::panel_width;
+use super::transpose::Transpose;
 use crate::simd::{Isa, Kernel, LANES, Lanes, run};
 use rayon::prelude::*;
 
@@ -43,8 +44,8 @@ pub(crate) fn panels_len(isa: Isa, columns: usize, depth: usize) -> usize {
     panels(isa, columns, depth).last().map_or(0, |last| last.offset + last.width * depth)
 }
 
-/// Rows of a panel that are packed at once: enough pieces to keep many threads busy, each a few pages.
-const PIECE: usize = 8 * LANES;
+/// Rows of a panel that are packed at once: enough pieces to keep many threads busy, each long enough to read ahead.
+const PIECE: usize = 256;
 
 /// Packs the transpose of `source`, `[columns][depth]`, one row a column of the panels.
 ///
@@ -52,50 +53,20 @@ const PIECE: usize = 8 * LANES;
 pub(crate) fn pack_transposed(isa: Isa, source: &[f32], columns: usize, depth: usize, out: &mut [f32]) {
     let list = panels(isa, columns, depth);
     out.par_chunks_mut(panel_width(isa) * depth).zip(&list).for_each(|(out, panel)| {
-        let columns = &source[panel.first * depth..(panel.first + panel.columns) * depth];
+        let source = &source[panel.first * depth..(panel.first + panel.columns) * depth];
         out.par_chunks_mut(PIECE * panel.width).enumerate().for_each(|(piece, out)| {
-            let kernel = Transpose { columns, stride: depth, first: piece * PIECE, width: panel.width, out };
-            // SAFETY: the instruction set is one this machine has.
-            unsafe { run(isa, kernel) };
+            let transpose = Transpose {
+                source: source[piece * PIECE..].as_ptr(),
+                source_stride: depth,
+                columns: panel.columns,
+                depth: out.len() / panel.width,
+                out: out.as_mut_ptr(),
+                width: panel.width,
+            };
+            // SAFETY: the instruction set is one this machine has; every column has the piece's values.
+            unsafe { run(isa, transpose) };
         });
     });
-}
-
-/// `out[k][j] = columns[j][first + k]`, zeros behind the last column.
-struct Transpose<'a> {
-    columns: &'a [f32],
-    /// Values from one column to the next.
-    stride: usize,
-    first: usize,
-    width: usize,
-    out: &'a mut [f32],
-}
-
-impl Kernel for Transpose<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    unsafe fn call<V: Lanes>(self) {
-        let Self { columns, stride, first, width, out } = self;
-        let depth = out.len() / width;
-        for k in (0..depth).step_by(LANES) {
-            let there = LANES.min(depth - k);
-            for j in (0..width).step_by(LANES) {
-                // SAFETY: `there` values are inside a column from `first + k` on, columns that are not there are not
-                // read, and `there` rows of `out` begin at row `k`.
-                unsafe {
-                    let mut block = [V::zero(); LANES];
-                    for (i, column) in columns.chunks_exact(stride).skip(j).take(LANES).enumerate() {
-                        block[i] = V::load_partial(column.as_ptr().add(first + k), there);
-                    }
-                    let block = V::transpose(block);
-                    for (i, row) in block.into_iter().take(there).enumerate() {
-                        row.store(out.as_mut_ptr().add((k + i) * width + j));
-                    }
-                }
-            }
-        }
-    }
 }
 
 /// Packs a matrix whose rows are contiguous: row `k` starts at `row_start(k)` of `source` and has `columns` values.
@@ -122,8 +93,10 @@ pub(crate) fn pack_rows(
     });
 }
 
-/// The values from one tile to the next that [`PackTiles`] likes: a line more than the tile has, lest the places of one
-/// pixel in all tiles compete for the same few lines of the cache.
+/// The values from one tile of [`PackTiles`] to the next.
+///
+/// The line more than the tile has takes what is written behind its last pixel, and keeps the places of one pixel in all
+/// tiles from competing for the same few lines of the cache.
 pub(crate) fn tile_stride(pixels: usize, size: usize) -> usize {
     (pixels * size).next_multiple_of(LANES) + LANES
 }
@@ -132,8 +105,8 @@ pub(crate) fn tile_stride(pixels: usize, size: usize) -> usize {
 ///
 /// # Safety
 /// To be [`run`](crate::simd::run), all of this must hold: `channels` values are readable at `source` and at each further
-/// multiple of `source_stride` up to the last pixel; `out` is writable for `pixels * size` values at each multiple of
-/// `tile_stride` up to the last tile, and nobody else touches them meanwhile.
+/// multiple of `source_stride` up to the last pixel; `out` is writable for [`tile_stride`]`(pixels, size)` values at each
+/// multiple of `tile_stride` up to the last tile, and nobody else touches them meanwhile.
 pub(crate) struct PackTiles {
     /// The first pixel's first channel.
     pub source: *const f32,
@@ -151,6 +124,9 @@ pub(crate) struct PackTiles {
     pub tile_stride: usize,
 }
 
+/// How far ahead of its reading [`PackTiles`] asks for memory, in values: the hardware stops at the end of a page.
+const AHEAD: usize = 512;
+
 impl Kernel for PackTiles {
     type Output = ();
 
@@ -165,27 +141,34 @@ impl Kernel for PackTiles {
                 let source = self.source.add(pixel * self.source_stride);
                 let out = self.out.add(pixel * self.size);
                 for tile in 0..whole {
-                    copy::<V>(source.add(tile * self.size), self.size, out.add(tile * self.tile_stride), self.size);
+                    V::prefetch(source.wrapping_add(tile * self.size + AHEAD));
+                    copy_over::<V>(
+                        source.add(tile * self.size),
+                        self.size,
+                        out.add(tile * self.tile_stride),
+                        self.size,
+                    );
                 }
                 if rest > 0 {
-                    copy::<V>(source.add(whole * self.size), rest, out.add(whole * self.tile_stride), self.size);
+                    copy_over::<V>(source.add(whole * self.size), rest, out.add(whole * self.tile_stride), self.size);
                 }
             }
         }
     }
 }
 
-/// Copies `there` values and writes zeros behind them, up to `wanted`.
+/// Copies `there` values and writes zeros behind them, up to `wanted` and on to the next multiple of [`LANES`]: whole
+/// stores are many times faster than partial ones, and what comes next in memory is written later.
 ///
 /// # Safety
 /// So many values are readable and writable.
 #[inline(always)]
-unsafe fn copy<V: Lanes>(from: *const f32, there: usize, to: *mut f32, wanted: usize) {
+pub(crate) unsafe fn copy_over<V: Lanes>(from: *const f32, there: usize, to: *mut f32, wanted: usize) {
     let mut i = 0;
     while i < wanted {
         let lanes = there.saturating_sub(i).min(LANES);
         // SAFETY: the caller's contract; with no lanes the address is not read.
-        unsafe { V::load_partial(from.wrapping_add(i), lanes).store_partial(to.add(i), (wanted - i).min(LANES)) };
+        unsafe { V::load_partial(from.wrapping_add(i), lanes).store(to.add(i)) };
         i += LANES;
     }
 }
@@ -203,7 +186,8 @@ mod tests {
         for &isa in Isa::available() {
             for (columns, depth) in [(1, 3), (16, 1), (17, 5), (64, 2), (65, 300), (255, 130), (100, 7)] {
                 let by_column = numbers(columns * depth);
-                let by_row: Vec<f32> = (0..columns * depth).map(|i| by_column[i % columns * depth + i / columns]).collect();
+                let by_row: Vec<f32> =
+                    (0..columns * depth).map(|i| by_column[i % columns * depth + i / columns]).collect();
                 let len = panels_len(isa, columns, depth);
                 let (mut a, mut b) = (vec![-1.0; len], vec![-1.0; len]);
                 pack_transposed(isa, &by_column, columns, depth, &mut a);
@@ -231,7 +215,8 @@ mod tests {
                 let (pixels, stride) = (3, channels + 2);
                 let source = numbers(pixels * stride);
                 let tiles = channels.div_ceil(size);
-                let mut out = vec![-1.0; tiles * pixels * size];
+                let tile_stride = tile_stride(pixels, size);
+                let mut out = vec![-1.0; tiles * tile_stride];
                 let (source_at, out_at) = (source.as_ptr(), out.as_mut_ptr());
                 // SAFETY: the instruction set is available, and the buffers have the sizes the kernel asks for.
                 unsafe {
@@ -244,12 +229,15 @@ mod tests {
                             channels,
                             size,
                             out: out_at,
-                            tile_stride: pixels * size,
+                            tile_stride,
                         },
                     );
                 };
                 for (i, &value) in out.iter().enumerate() {
-                    let (tile, pixel, lane) = (i / (pixels * size), i / size % pixels, i % size);
+                    let (tile, pixel, lane) = (i / tile_stride, i % tile_stride / size, i % tile_stride % size);
+                    if pixel >= pixels {
+                        continue;
+                    }
                     let channel = tile * size + lane;
                     let expected = if channel < channels { source[pixel * stride + channel] } else { 0.0 };
                     assert_eq!(value, expected, "{isa:?} {channels} {size} at {i}");

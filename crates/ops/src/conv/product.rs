@@ -70,6 +70,20 @@ struct Task {
     count: usize,
 }
 
+/// The pixels of a task as rows.
+struct Rows<'a> {
+    /// `[taps][pixels]`
+    pointers: &'a [*const f32],
+    taps: usize,
+    /// Values behind each pointer.
+    depth: usize,
+    padding: &'a [f32],
+    /// Where each pixel lies in the output.
+    places: &'a [usize],
+    /// Whether the values are met for the first time.
+    cold: bool,
+}
+
 impl Product<'_> {
     /// Computes the product.
     ///
@@ -118,7 +132,7 @@ impl Product<'_> {
             }
             Gather::Copies { kernel_columns } => {
                 let depth = taps * self.channels;
-                let mut rows = scratch::take(task.count * depth);
+                let mut rows = scratch::take(Im2col::out_len(task.count, depth));
                 let im2col = Im2col {
                     sampling: self.sampling,
                     kernel_columns,
@@ -132,13 +146,14 @@ impl Product<'_> {
                 // SAFETY: `source` holds every source pixel, `rows` every tap of the window.
                 unsafe { run(self.isa, im2col) };
                 copies = rows;
-                (copies.chunks(depth).map(<[f32]>::as_ptr).collect(), 1, depth)
+                (copies.chunks_exact(depth).take(task.count).map(<[f32]>::as_ptr).collect(), 1, depth)
             }
         };
         let places: Vec<usize> = self.places(window);
-        for panel in &self.panels[task.panels.clone()] {
+        for (i, panel) in self.panels[task.panels.clone()].iter().enumerate() {
+            let rows = Rows { pointers: &pointers, taps, depth, padding, places: &places, cold: i == 0 };
             // SAFETY: the pointers have `depth` values behind them for each of `taps` taps; the rest as above.
-            unsafe { self.panel(task, panel, &pointers, (taps, depth), padding, &places, out) };
+            unsafe { self.panel(task, panel, &rows, out) };
         }
     }
 
@@ -156,18 +171,9 @@ impl Product<'_> {
     /// The task's pixels against one panel, a slice of the depth at a time.
     ///
     /// # Safety
-    /// That of [`Product::run`]; the pointers are those of the task, `[taps][count]`, with `depth` values behind each.
-    #[allow(clippy::too_many_arguments)]
-    unsafe fn panel(
-        &self,
-        task: &Task,
-        panel: &Panel,
-        pointers: &[*const f32],
-        (taps, depth): (usize, usize),
-        padding: &[f32],
-        places: &[usize],
-        out: Shared,
-    ) {
+    /// That of [`Product::run`]; the pointers have `depth` values behind each.
+    unsafe fn panel(&self, task: &Task, panel: &Panel, rows: &Rows, out: Shared) {
+        let &Rows { pointers, taps, depth, padding, places, cold } = rows;
         let channel = task.group * self.columns + panel.first;
         let weights = &self.weights[task.group * self.group_weights + panel.offset..];
         let finish = self.finish.map(|finish| finish.at_channel(channel));
@@ -193,6 +199,7 @@ impl Product<'_> {
                     columns: panel.columns,
                     out: out.get().wrapping_add(channel),
                     places: RowPlaces::At(places),
+                    cold,
                     store,
                     finish: if last { finish } else { None },
                 };

@@ -223,7 +223,8 @@ fn lengths_that_do_not_fit_are_refused_by_name() {
     let (x, weight, gy) = (values(s.x_len(), 1), values(s.weight_len(), 2), values(s.y_len(), 3));
     let mut out = values(s.y_len(), 1);
     let what = |result: Result<(), ShapeError>| result.err().map(|e| (e.op, e.what, e.expected, e.got));
-    let expected = |op, what, expected: usize, got: usize| Some((op, what, format!("{expected} values"), got.to_string()));
+    let expected =
+        |op, what, expected: usize, got: usize| Some((op, what, format!("{expected} values"), got.to_string()));
     let short = Epilogue { shift: Some(&x[..2]), ..Epilogue::default() };
     let idle = Epilogue::default();
     let fast = Algorithms::Fast;

@@ -48,10 +48,46 @@ pub(crate) fn applies(shape: &ConvShape, pass: Pass) -> Option<Tile> {
         && shape.stride == [1; 2]
         && shape.groups == 1
         && shape.dilation[0] == shape.dilation[1]
-        && (pass != Pass::BackwardInput || transposed(shape).is_some());
-    // Below this the transforms of the filters cost more than they save.
-    const FEWEST_PIXELS: usize = 512;
-    (possible && shape.out_pixels() >= FEWEST_PIXELS && shape.c_in.min(shape.c_out) >= 16).then_some(Tile::Four)
+        && shape.c_in.min(shape.c_out) >= FEWEST_CHANNELS;
+    if !possible {
+        return None;
+    }
+    let tiled = if pass == Pass::BackwardInput { transposed(shape)? } else { *shape };
+    let (two, four) = (cost(&tiled, Tile::Two), cost(&tiled, Tile::Four));
+    let (tile, least) = if two < four { (Tile::Two, two) } else { (Tile::Four, four) };
+    (least < LEAST_GAIN * direct_cost(shape)).then_some(tile)
+}
+
+// The costs were fitted to measured times of all passes, on maps from 7x7 to 256x256 with 16 to 2048 channels and dilations
+// up to 12.  Their unit is a multiplication for every pair of an input and an output channel.
+
+/// Fewer channels fill no lanes.
+const FEWEST_CHANNELS: usize = 16;
+/// Winograd's cost is to be this share of the direct one or less, to be worth its rounding.
+const LEAST_GAIN: f64 = 0.9;
+/// The transforms of a tile, in products of one of its positions with sixteen channels.
+const TILE_TRANSFORM: f64 = 12.0;
+/// The transforms of filters, in products of that many tiles.
+const FILTER_TRANSFORMS: [f64; 2] = [30.0, 20.0];
+
+fn cost(shape: &ConvShape, tile: Tile) -> f64 {
+    let (outputs, filters) = match tile {
+        Tile::Two => (2, FILTER_TRANSFORMS[0]),
+        Tile::Four => (4, FILTER_TRANSFORMS[1]),
+    };
+    let positions = ((outputs + 2) * (outputs + 2)) as f64;
+    let transforms = TILE_TRANSFORM / shape.c_in as f64 + TILE_TRANSFORM / shape.c_out as f64;
+    positions * (grid::tile_count(shape, outputs) as f64 * (1.0 + transforms) + filters)
+}
+
+/// The multiplications of the direct kernels, which skip taps on padding.
+fn direct_cost(shape: &ConvShape) -> f64 {
+    let axis = |axis: usize, size: usize, out: usize| {
+        let first = |tap: usize| shape.padding[axis].saturating_sub(tap * shape.dilation[axis]);
+        let end = |tap: usize| (size + shape.padding[axis]).saturating_sub(tap * shape.dilation[axis]).min(out);
+        (0..3).map(|tap| end(tap).saturating_sub(first(tap))).sum::<usize>()
+    };
+    (shape.n * axis(0, shape.h, shape.out_h()) * axis(1, shape.w, shape.out_w())) as f64
 }
 
 /// The correlation that computes the gradient of the input: channels and maps change places.

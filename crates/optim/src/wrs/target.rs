@@ -3,12 +3,9 @@
 use wrs_nn::{Filter, ParamId, Params, Role};
 use wrs_ops::{check_len, rows};
 
-use super::Select;
 use super::report::Tally;
+use super::{MIN_NORM, Select};
 use crate::OptimError;
-
-/// A row under this norm has no direction worth keeping.
-const MIN_NORM: f64 = 1e-12;
 
 /// A matrix of rows, one for each output unit.
 #[derive(Clone, Debug)]
@@ -49,13 +46,10 @@ impl Target {
     }
 
     fn scale_along(&mut self, filter: &Filter) {
-        let means = filter.bias.into_iter().chain([filter.mean]);
-        for (ids, id) in means.map(|id| (true, id)).chain([(false, filter.var)]) {
-            let ids = if ids { &mut self.means } else { &mut self.vars };
-            if !ids.contains(&id) {
-                ids.push(id);
-            }
+        for id in filter.bias.into_iter().chain([filter.mean]) {
+            insert(&mut self.means, id);
         }
+        insert(&mut self.vars, filter.var);
     }
 
     /// Leaves everything but the weight as it is.
@@ -90,6 +84,13 @@ impl Target {
         let directed = angles.iter().zip(&rescaled.norms).filter(|&(_, &norm)| norm >= MIN_NORM);
         directed.for_each(|(&angle, _)| tally.angle(angle));
         Ok(tally)
+    }
+}
+
+/// Filters that share a weight may share a bias or a norm, too: it is scaled once.
+fn insert(ids: &mut Vec<ParamId>, id: ParamId) {
+    if !ids.contains(&id) {
+        ids.push(id);
     }
 }
 

@@ -90,7 +90,7 @@ proptest! {
     #[test]
     fn evaluation_mode_is_unchanged_unless_literal(seed in any::<u64>(), x in -2.0f64..2.0, y in -2.0f64..2.0) {
         let before = tiny_net(seed);
-        prop_assume!(norms(&before, "a.conv.weight").iter().all(|norm| (0.05..0.8).contains(norm) || *norm > 1.25));
+        prop_assume!(norms(&before, "a.conv.weight").iter().all(|&norm| norm > 0.05));
         let [synced, literal] = [false, true].map(|literal| {
             let mut params = before.clone();
             still(&mut sgd(&params, WrsConfig { literal, ..every(1) }), &mut params, 0).unwrap();
@@ -179,23 +179,24 @@ fn the_angle_is_since_the_last_rescale_and_per_step() {
     let at = id(&params, "a.conv.weight");
     params.values_mut(at).copy_from_slice(&[1.0, 0.0, 0.0, 2.0]);
     let mut wrs = sgd(&params, every(2));
-    // Per step of lr 1 and momentum 0 the first row gains (0, 1/2), the second nothing: pi/4 and 0 after two steps.
-    for expected in [Some(PI / 16.0), None] {
+    // At lr 1 and momentum 0 a step adds (0, 1/2) to the first row and nothing to the second.
+    let mut two_steps = || {
+        let mut last = None;
         for _ in 0..2 {
             let settings = wrs.groups().settings(1.0, 0.0, &plain_factors(), 0);
             let mut gradients = Gradients::new(&params);
             let first = params.get(at).range.start;
             gradients.finish().host_mut()[first + 1] = -0.5;
-            let report = wrs.step(&mut params, &mut gradients, &settings).unwrap().rescale;
-            if let (Some(report), Some(expected)) = (report, expected) {
-                assert!((report.all.angle_per_step.unwrap() - expected).abs() < 1e-7, "{report:?}");
-                assert_eq!(report.tensors, [(at, report.all)]);
-            }
+            last = wrs.step(&mut params, &mut gradients, &settings).unwrap().rescale;
         }
+        let report = last.unwrap();
+        assert_eq!(report.tensors, [(at, report.all)]);
+        report.all.angle_per_step.unwrap()
+    };
+    // First from (1, 0) to (1, 1); then from (1, 1) / sqrt 2 to (1, 1 + sqrt 2) / sqrt 2, whose angle is 3 pi / 8.
+    for turned in [PI / 4.0, PI / 8.0] {
+        assert!((two_steps() - turned / 2.0 / 2.0).abs() < 1e-7);
     }
-    // From (1, 1)/sqrt 2 by (0, 1): atan(1 + sqrt 2) = 3 pi / 8, another eighth of pi.
-    let row = params.values(at);
-    assert!((f64::from(row[1]).atan2(f64::from(row[0])) - 3.0 * PI / 8.0).abs() < 1e-6);
     let without = WrsConfig { angles: false, ..every(1) };
     assert_eq!(still(&mut sgd(&params, without), &mut params, 0).unwrap().all.angle_per_step, None);
 }

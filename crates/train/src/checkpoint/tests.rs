@@ -1,3 +1,5 @@
+use std::collections::BTreeMap;
+
 use tempfile::TempDir;
 
 use super::*;
@@ -72,27 +74,41 @@ fn nothing_saved_is_nothing_to_load() {
     assert!(checkpoints.load_best().unwrap().is_none());
 }
 
+/// A copy of a run's directory in a new place.
+fn copy_of(original: &TempDir) -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for (path, bytes) in relative(original) {
+        let path = folder.path().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, bytes).unwrap();
+    }
+    folder
+}
+
+fn relative(folder: &TempDir) -> Vec<(PathBuf, Vec<u8>)> {
+    let strip = |(path, bytes): (PathBuf, Vec<u8>)| (path.strip_prefix(folder.path()).unwrap().to_owned(), bytes);
+    contents(folder.path()).into_iter().map(strip).collect()
+}
+
 #[test]
 fn a_crash_at_any_point_leaves_a_usable_run() {
+    let (before, _) = saved(&[10, 20, 30, 40], 10);
+    let uninterrupted = copy_of(&before);
+    let open = |folder: &TempDir| Checkpoints::open(&folder.path().join("ckpt"), 2).unwrap();
+    save(&open(&uninterrupted), 50, Mark::LastAndBest).unwrap();
     let mut crashes = 0;
     loop {
-        let (folder, checkpoints) = saved(&[10, 20, 30, 40], 10);
+        let folder = copy_of(&before);
+        let checkpoints = open(&folder);
         let finished = crash::after(crashes, || save(&checkpoints, 50, Mark::LastAndBest)).is_ok();
-        let reopened = Checkpoints::open(&folder.path().join("ckpt"), 2).unwrap();
+        let reopened = open(&folder);
         let (step, notes) = last(&reopened);
         assert!((step == 40 || step == 50) && notes.is_empty(), "crash {crashes}: {step} {notes:?}");
         let best = reopened.load_best().unwrap().unwrap().step();
         assert!(best >= if step == 50 { 50 } else { 10 }, "crash {crashes}: last {step}, best {best}");
 
         save(&reopened, 50, Mark::LastAndBest).unwrap();
-        let (whole, uninterrupted) = saved(&[10, 20, 30, 40], 10);
-        save(&uninterrupted, 50, Mark::LastAndBest).unwrap();
-        let relative = |folder: &TempDir| -> Vec<_> {
-            let strip =
-                |(path, bytes): (PathBuf, Vec<u8>)| (path.strip_prefix(folder.path()).unwrap().to_owned(), bytes);
-            contents(folder.path()).into_iter().map(strip).collect()
-        };
-        assert_eq!(relative(&folder), relative(&whole), "crash {crashes}: the same bytes as without it");
+        assert_eq!(relative(&folder), relative(&uninterrupted), "crash {crashes}: the same bytes as without it");
         if finished {
             break;
         }
@@ -103,11 +119,13 @@ fn a_crash_at_any_point_leaves_a_usable_run() {
 
 #[test]
 fn a_crash_while_a_damaged_step_is_replaced_leaves_a_usable_run() {
+    let (before, _) = saved(&[10, 20], 10);
+    flip(&before.path().join("ckpt/step-0000020/model.safetensors"));
     let mut crashes = 0;
     loop {
-        let (folder, checkpoints) = saved(&[10, 20], 10);
+        let folder = copy_of(&before);
         let ckpt = folder.path().join("ckpt");
-        flip(&ckpt.join("step-0000020/model.safetensors"));
+        let checkpoints = Checkpoints::open(&ckpt, 2).unwrap();
         let finished = crash::after(crashes, || save(&checkpoints, 20, Mark::Last)).is_ok();
         let reopened = Checkpoints::open(&ckpt, 2).unwrap();
         let (step, notes) = last(&reopened);
@@ -141,7 +159,8 @@ fn a_crash_while_opening_after_a_crash_is_survived() {
 
 #[test]
 fn damage_falls_back_and_says_so() {
-    let damages: [(&str, fn(&Path)); 6] = [
+    type Damaging = fn(&Path);
+    let damages: [(&str, Damaging); 6] = [
         ("blake3", |step| flip(&step.join("model.safetensors"))),
         ("expected 5000 bytes, got 100", |step| {
             fs::OpenOptions::new().write(true).open(step.join("model.safetensors")).unwrap().set_len(100).unwrap();

@@ -1,6 +1,5 @@
 //! The text of the progress line.
 
-use std::fmt::Write;
 use std::time::Duration;
 
 use super::Pace;
@@ -26,29 +25,29 @@ pub struct Snapshot<'a> {
     pub peak_memory: Option<u64>,
 }
 
-/// The progress line: `epoch 7/50  step 212/661  loss 0.4120  lr 8.860e-4  51.3 img/s  data 2%  1.9 GiB  eta 2h40m`.
+/// The progress line: `epoch 7/50  step 212/661  eta 2h40m  loss 0.4120  lr 8.860e-4  51.3 img/s  data 2%  1.9 GiB`.
+///
+/// A narrow terminal cuts its end, so what is looked at most comes first.
 pub fn format_line(at: &Snapshot<'_>) -> String {
-    let mut line = match at.epochs {
+    let mut parts = vec![match at.epochs {
         Some(epochs) => format!("epoch {}/{epochs}", at.epoch),
         None => format!("epoch {}", at.epoch),
-    };
-    // Writing to a string cannot fail.
-    let _ = write!(line, "  step {}/{}", at.step, at.steps);
-    for (name, value) in at.values {
-        let _ = write!(line, "  {name} {}", format_value(*value));
+    }];
+    parts.push(format!("step {}/{}", at.step, at.steps));
+    let moving = at.pace.images_per_second > 0.0;
+    if moving {
+        let left = at.steps.saturating_sub(at.step) as f64;
+        let eta = Duration::try_from_secs_f64(at.pace.step_time.as_secs_f64() * left).unwrap_or(Duration::MAX);
+        parts.push(format!("eta {}", format_duration(eta)));
     }
-    let _ = write!(line, "  lr {}", format_value(at.lr));
-    let pace = at.pace;
-    if pace.images_per_second > 0.0 {
-        let left = at.steps.saturating_sub(at.step);
-        let eta = Duration::try_from_secs_f64(pace.step_time.as_secs_f64() * left as f64).unwrap_or(Duration::MAX);
-        let _ = write!(line, "  {:.1} img/s  data {:.0}%", pace.images_per_second, 100.0 * pace.data_share);
-        if let Some(bytes) = at.peak_memory {
-            let _ = write!(line, "  {}", format_bytes(bytes));
-        }
-        let _ = write!(line, "  eta {}", format_duration(eta));
+    parts.extend(at.values.iter().map(|(name, value)| format!("{name} {}", format_value(*value))));
+    parts.push(format!("lr {}", format_value(at.lr)));
+    if moving {
+        parts.push(format!("{:.1} img/s", at.pace.images_per_second));
+        parts.push(format!("data {:.0}%", 100.0 * at.pace.data_share));
     }
-    line
+    parts.extend(at.peak_memory.map(format_bytes));
+    parts.join("  ")
 }
 
 /// Four digits; `-` for a term that had nothing to average.
@@ -103,10 +102,10 @@ mod tests {
         };
         assert_eq!(
             format_line(&snapshot),
-            "epoch 7/50  step 212/661  loss 0.4120  box -  lr 8.860e-4  51.3 img/s  data 2%  1.9 GiB  eta 11m13s"
+            "epoch 7/50  step 212/661  eta 11m13s  loss 0.4120  box -  lr 8.860e-4  51.3 img/s  data 2%  1.9 GiB"
         );
         let start = Snapshot { epochs: None, pace: Pace::default(), values: &[], ..snapshot };
-        assert_eq!(format_line(&start), "epoch 7  step 212/661  lr 8.860e-4");
+        assert_eq!(format_line(&start), "epoch 7  step 212/661  lr 8.860e-4  1.9 GiB");
     }
 
     #[test]

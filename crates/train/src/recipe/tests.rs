@@ -81,8 +81,8 @@ fn refusal(old: &str, new: &str) -> String {
 #[test]
 fn a_recipe_is_read_and_its_resolved_text_reads_back_as_the_same() {
     let loaded = with(&[]).unwrap();
-    assert_eq!(loaded.recipe.optim.lr, 0.01);
-    assert_eq!(loaded.recipe.optim.weight_decay, 1.0, "a whole number is a number");
+    let optim = &loaded.recipe.optim;
+    assert_eq!((optim.lr, optim.weight_decay), (0.01, 1.0), "a whole number is a number");
     assert_eq!(loaded.recipe.length, RunLength::Epochs(NonZeroU64::new(50).unwrap()));
     assert_eq!(loaded.recipe.rescale, Rescale::Wrs { tau: 8, literal: false });
     let again = parse::<Recipe>("recipe.toml", &loaded.resolved, &[]).unwrap();

@@ -47,7 +47,7 @@ fn refusal(bytes: &[u8]) -> String {
 fn every_png_colour_type_becomes_rgb() {
     use ExtendedColorType::{L8, L16, La8, Rgb8, Rgb16, Rgba8, Rgba16};
     let wide = |values: &[u16]| values.iter().flat_map(|v| v.to_ne_bytes()).collect::<Vec<u8>>();
-    let cases: [(Vec<u8>, ExtendedColorType, [u8; 3], &[ImageNote]); 8] = [
+    let cases: [(_, _, _, &[ImageNote]); 8] = [
         (vec![7], L8, [7; 3], &[]),
         (vec![200, 255], La8, [200; 3], &[ImageNote::Transparency]),
         (vec![1, 2, 3], Rgb8, [1, 2, 3], &[]),
@@ -174,6 +174,38 @@ fn odd_pictures_are_read_or_refused_with_a_mend() {
     eprintln!("read {read}; refused though readable elsewhere: {refused:#?}");
 }
 
+/// Mean absolute difference in levels.
+fn difference(a: &ImageRgb8, b: &ImageRgb8) -> f64 {
+    assert_eq!(a.size, b.size);
+    let sum: u64 = a.pixels.iter().zip(&b.pixels).map(|(a, b)| u64::from(a.abs_diff(*b))).sum();
+    sum as f64 / a.pixels.len() as f64
+}
+
+#[test]
+#[ignore = "needs WRS_TEST_DATA"]
+fn jpegs_look_like_their_reference_pictures() {
+    let read = |name: &str| read_image(&odd_images().join(name), None).unwrap().image;
+    // Under 4 pixels a side decoders differ in how they spread the colours.
+    let sizes = ["1x1", "8x8", "9x9", "15x15", "16x16", "17x17", "31x31", "32x32", "33x33"];
+    let names = sizes.map(|size| format!("size-{size}")).into_iter().chain(["gray".into(), "progressive".into()]);
+    for name in names {
+        let stem = format!("jpeg-decoder/reftest__images__mozilla__jpg-{name}");
+        let off = difference(&read(&format!("{stem}.jpg")), &read(&format!("{stem}.png")));
+        assert!(off < 1.0, "{name}: {off}");
+    }
+    for name in ["cmyk-1", "cmyk-2"] {
+        let stem = format!("jpeg-decoder/reftest__images__mozilla__jpg-{name}");
+        let off = difference(&read(&format!("{stem}.jpg")), &read(&format!("{stem}.png")));
+        assert!(off < 1.0, "{name}: {off}");
+    }
+    let upright = read("pillow/hopper_orientation_2.jpg");
+    for orientation in 3..=8 {
+        let off = difference(&read(&format!("pillow/hopper_orientation_{orientation}.jpg")), &upright);
+        // Those that exchange the sides were subsampled the other way round.
+        assert!(off < 5.0, "orientation {orientation}: {off}");
+    }
+}
+
 #[test]
 #[ignore = "needs WRS_TEST_DATA"]
 fn damaged_odd_pictures_never_panic() {
@@ -187,7 +219,7 @@ fn damaged_odd_pictures_never_panic() {
             }
             for _ in 0..6 {
                 let mut damaged = file.clone();
-                for _ in 0..1 + rng.below(6) {
+                for _ in 0..=rng.below(6) {
                     let at = rng.below(damaged.len());
                     damaged[at] = rng.below(256) as u8;
                 }

@@ -87,6 +87,6 @@ mod tests {
         let gradients = giou(&boxes, &target).unwrap().backward().unwrap();
         let gradient = gradients.get(&logits).unwrap().to_vec2::<f64>().unwrap();
         assert!(gradient.iter().flatten().all(|g| g.is_finite()), "{gradient:?}");
-        assert_eq!(gradient[1][2], 0.0, "beyond the bound nothing pulls");
+        assert!(gradient[1][2] == 0.0, "beyond the bound nothing pulls");
     }
 }

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use candle_core::{Device, Tensor, Var};
-use wrs_ops::Store;
 use wrs_ops::bce::{Bce, bce_with_logits, bce_with_logits_backward};
+use wrs_ops::{ShapeError, Store};
 
 use super::LossError;
 use super::giou::{boxes_cxcywh, giou};
@@ -65,22 +65,30 @@ impl LevelOf<'_> {
     }
 
     /// The mean over all predictors; writes the gradient of `gain` times it.
-    pub(super) fn objectness_term(&mut self, targets: &[f32], gain: f64, broken: &mut BTreeSet<usize>) -> Result<f64, LossError> {
+    pub(super) fn objectness_term(
+        &mut self,
+        targets: &[f32],
+        gain: f64,
+        broken: &mut BTreeSet<usize>,
+    ) -> Result<f64, LossError> {
         let logits: Vec<f32> = self.map.logits.iter().skip(4).step_by(self.width).copied().collect();
         if let Some(per_image) = logits.len().checked_div(self.map.n) {
             let spoilt = logits.iter().enumerate().filter(|(_, logit)| !logit.is_finite());
             broken.extend(spoilt.map(|(predictor, _)| predictor / per_image));
         }
-        let mut gradient = vec![0.0; logits.len()];
-        let bce = Bce::new(&logits, targets);
-        bce_with_logits_backward(&bce, mean(gain, logits.len()) as f32, &mut gradient, Store::Overwrite)?;
+        let (mean, gradient) = mean_bce(&logits, targets, gain)?;
         let into = self.gradient.iter_mut().skip(4).step_by(self.width);
         into.zip(gradient).for_each(|(into, g)| *into = g);
-        Ok(mean(bce_with_logits(&bce)?, logits.len()))
+        Ok(mean)
     }
 
     /// The mean over pairs and classes; adds the gradient of `gain` times it.
-    pub(super) fn class_term(&mut self, truths: &[Truth], gain: f64, broken: &mut BTreeSet<usize>) -> Result<f64, LossError> {
+    pub(super) fn class_term(
+        &mut self,
+        truths: &[Truth],
+        gain: f64,
+        broken: &mut BTreeSet<usize>,
+    ) -> Result<f64, LossError> {
         let classes = self.width - 5;
         let mut logits = Vec::with_capacity(self.pairs.len() * classes);
         let mut targets = vec![0.0; self.pairs.len() * classes];
@@ -92,20 +100,26 @@ impl LevelOf<'_> {
             logits.extend_from_slice(of_pair);
             targets[truths[pair.truth].class] = 1.0;
         }
-        let mut gradient = vec![0.0; logits.len()];
-        let bce = Bce::new(&logits, &targets);
-        bce_with_logits_backward(&bce, mean(gain, logits.len()) as f32, &mut gradient, Store::Overwrite)?;
+        let (mean, gradient) = mean_bce(&logits, &targets, gain)?;
         for (pair, gradient) in self.pairs.iter().zip(gradient.chunks_exact(classes)) {
             let into = &mut self.gradient[pair.predictor * self.width..][5..self.width];
             into.iter_mut().zip(gradient).for_each(|(into, g)| *into += g);
         }
-        Ok(mean(bce_with_logits(&bce)?, logits.len()))
+        Ok(mean)
     }
 
     /// The `5 + K` logits of a pair's predictor.
     fn logits_of(&self, pair: &Pair) -> &[f32] {
         &self.map.logits[pair.predictor * self.width..][..self.width]
     }
+}
+
+/// The mean binary cross-entropy, and the gradient of `gain` times it.
+fn mean_bce(logits: &[f32], targets: &[f32], gain: f64) -> Result<(f64, Vec<f32>), ShapeError> {
+    let bce = Bce::new(logits, targets);
+    let mut gradient = vec![0.0; logits.len()];
+    bce_with_logits_backward(&bce, mean(gain, logits.len()) as f32, &mut gradient, Store::Overwrite)?;
+    Ok((mean(bce_with_logits(&bce)?, logits.len()), gradient))
 }
 
 /// `sum / count`, 0 for nothing.

@@ -1,5 +1,7 @@
 //! The transforms of filters, and of the products that make up a weight gradient.
 
+#![allow(clippy::needless_range_loop, reason = "indices are those of the transforms' matrices")]
+
 use super::lines::{Lines, MAX_WINDOW, TAPS};
 use super::transforms::{load_at_most, store_at_most};
 use crate::Store;

@@ -18,7 +18,11 @@ use std::marker::PhantomData;
 use std::ops::Range;
 
 /// Values of a chunk's transformed tiles.
-const CHUNK_VALUES: usize = 3 << 20;
+const CHUNK_VALUES: usize = 1 << 20;
+/// Tiles of a chunk: fewer, and transforming the sums back costs too much of what their products cost.
+const FEWEST_TILES: usize = 128;
+/// Tiles of a chunk: more save nothing.
+const MOST_TILES: usize = 512;
 /// Tiles of one task of transforms.
 const TASK_TILES: usize = 4;
 /// Filters and input channels of the largest task of products: its sums stay in the second cache.
@@ -58,7 +62,7 @@ impl WeightGradient<'_> {
     pub(super) fn run<L: Lines>(&self, store: Store) {
         let grid = Grid::new::<L>(&self.shape);
         let (c_in, c_out) = (self.shape.c_in, self.shape.c_out);
-        let most = (CHUNK_VALUES / (positions::<L>() * (c_in + c_out))).clamp(64, 512);
+        let most = (CHUNK_VALUES / (positions::<L>() * (c_in + c_out))).clamp(FEWEST_TILES, MOST_TILES);
         let tiles = grid.len().div_ceil(grid.len().div_ceil(most));
         let input_layout = Layout::panels(tiles, c_in, outer_width(self.isa));
         let gradient_layout = Layout::panels(tiles, c_out, LANES);
@@ -165,9 +169,11 @@ impl WeightGradient<'_> {
                     runs: &pixels,
                     rows: gradients[chunk.gradient_layout.offset(0, filter)..].as_ptr(),
                     row_count: tile_rows.min(block.filters.end - filter),
+                    row_pitch: LANES,
                     tile_rows: LANES,
                     tile_stride: 0,
                     column_source: inputs[chunk.input_layout.offset(0, channel)..].as_ptr(),
+                    column_pitch: width,
                     column_step: 1,
                     width,
                     columns: width.min(row - (channel - block.channels.start)),

@@ -36,6 +36,15 @@ pub(super) struct Pixels<const SIDE: usize> {
     pub(super) columns: [Option<usize>; SIDE],
 }
 
+/// The number of tiles of a shape of equal dilations, `outputs x outputs` pixels each.
+pub(super) fn tile_count(shape: &ConvShape, outputs: usize) -> usize {
+    let axis = |size: usize| {
+        let phases = shape.dilation[0].min(size);
+        (0..phases).map(|p| (size - p).div_ceil(shape.dilation[0]).div_ceil(outputs)).sum::<usize>()
+    };
+    shape.n * axis(shape.out_h()) * axis(shape.out_w())
+}
+
 impl Grid {
     /// The tiles of a shape of equal dilations.
     pub(super) fn new<L: Lines>(shape: &ConvShape) -> Self {
@@ -100,6 +109,7 @@ mod tests {
     fn every_output_once<L: Lines>(shape: &ConvShape) {
         let grid = Grid::new::<L>(shape);
         let pixels = shape.n * shape.out_h() * shape.out_w();
+        assert_eq!(grid.len(), tile_count(shape, L::OUTPUTS));
         let mut seen = vec![0; pixels];
         for tile in 0..grid.len() {
             let Pixels { rows, columns } = grid.outputs(tile);

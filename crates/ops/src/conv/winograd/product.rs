@@ -45,10 +45,16 @@ pub(super) enum Cut {
 const FILTER_DEPTH: usize = 128;
 /// Source channels summed in registers at a time.
 const PRODUCT_DEPTH: usize = 128;
-/// Values of a task's transformed tiles.
-const TILE_VALUES: usize = 384 << 10;
+/// Values of a task's transformed tiles and of their products with one panel.
+const TILE_VALUES: usize = 192 << 10;
+/// Tiles of a task: fewer read the filters too often.
+const FEWEST_TASK_TILES: usize = 24;
+/// Tiles of a task: more leave too few tasks.
+const MOST_TASK_TILES: usize = 192;
 /// Values of all the transformed tiles shared by the panels' tasks.
 const SHARED_TILE_VALUES: usize = 4 << 20;
+/// Tiles that pay for transforming a panel's filters once more.
+const FEWEST_SHARED_TILES: usize = 96;
 /// Values of transformed filters beyond which they are not kept.
 const KEPT_FILTER_VALUES: usize = 2 << 20;
 
@@ -115,7 +121,8 @@ impl Product<'_> {
         let kept = self.keep_filters::<L>(&panels);
         let offsets = panel_offsets::<L>(&panels, depth);
 
-        let most = (TILE_VALUES / (positions::<L>() * depth)).clamp(24, 192);
+        let most = (TILE_VALUES / (positions::<L>() * (depth + panel_width(self.isa))))
+            .clamp(FEWEST_TASK_TILES, MOST_TASK_TILES);
         let (chunk, chunks) = even_chunks(grid.len(), most);
         let layout = Layout::rows(chunk, depth);
         (0..chunks).into_par_iter().for_each_init(
@@ -158,8 +165,9 @@ impl Product<'_> {
     fn by_panels<L: Lines>(&self, grid: &Grid) {
         let depth = self.shape.c_in;
         let panels = panels(self.isa, self.shape.c_out, depth);
-        let most = (SHARED_TILE_VALUES / (positions::<L>() * depth)).clamp(48, 384);
-        let (chunk, chunks) = even_chunks(grid.len(), most);
+        let most = (SHARED_TILE_VALUES / (positions::<L>() * depth)).max(FEWEST_SHARED_TILES);
+        let chunks = grid.len().div_ceil(most);
+        let chunk = grid.len().div_ceil(chunks);
         let layout = Layout::rows(chunk, depth);
         let mut values = scratch::take(layout.len(positions::<L>()));
         for index in 0..chunks {
@@ -304,6 +312,7 @@ impl Product<'_> {
                     columns: panel.width,
                     out: work.products[position * odd_lines(rows * panel.width)..].as_mut_ptr(),
                     places: RowPlaces::Every(panel.width),
+                    cold: true,
                     store: if from + begin == 0 { Store::Overwrite } else { Store::Accumulate },
                     finish: None,
                 };

@@ -213,6 +213,18 @@ fn threads_change_nothing() {
 }
 
 #[test]
+fn the_tile_follows_the_shape() {
+    // Layers of YOLOv3 and DeepLabv3: many tiles, a small map of many channels, taps mostly on padding, few channels.
+    let tile =
+        |n, size, channels, dilation| applies(&shape(n, [size; 2], channels, [dilation; 2], dilation), Pass::Forward);
+    assert_eq!(tile(2, 104, [64, 128], 1), Some(Tile::Four));
+    assert_eq!(tile(1, 33, [2048, 256], 6), Some(Tile::Two));
+    assert_eq!(tile(1, 33, [2048, 256], 12), None);
+    assert_eq!(tile(1, 7, [512, 512], 1), None);
+    assert_eq!(tile(2, 416, [3, 32], 1), None);
+}
+
+#[test]
 fn shapes_it_cannot_compute_are_left_to_others() {
     let usual = shape(2, [104, 104], [64, 64], [1, 1], 1);
     assert!(applies(&usual, Pass::Forward).is_some());

@@ -3,6 +3,8 @@
 //! Each is a [`Kernel`] over a run of tiles.  Channels past the last are zeros when read and are not written, except in work
 //! space, whose rows hold whole groups of lanes.
 
+#![allow(clippy::needless_range_loop, reason = "indices are those of the transforms' matrices")]
+
 use super::grid::{Grid, Pixels};
 use super::layout::Layout;
 use super::lines::{Lines, MAX_OUTPUTS, MAX_WINDOW};
@@ -10,6 +12,7 @@ use crate::Store;
 use crate::conv::epilogue::Finish;
 use crate::simd::{Kernel, LANES, Lanes};
 use std::marker::PhantomData;
+use std::mem::MaybeUninit;
 use std::ops::Range;
 
 /// `n` values, sixteen at most, and zeros behind them.
@@ -76,22 +79,24 @@ impl<L: Lines> Kernel for Inputs<'_, L> {
         for (t, tile) in self.tiles.enumerate() {
             let window = self.grid.window(tile);
             for channel in (0..self.channels).step_by(LANES) {
-                // SAFETY: the kernel's promises; work space holds whole groups of lanes.
+                // SAFETY: the kernel's promises; work space holds whole groups of lanes; the columns read are written.
                 unsafe {
-                    let mut half = [[V::zero(); MAX_WINDOW]; MAX_WINDOW];
+                    // Not zeroed: the loop is too long to be unrolled, and then the zeros would be stored for nothing.
+                    let mut half = [const { MaybeUninit::<[V; MAX_WINDOW]>::uninit() }; MAX_WINDOW];
                     for j in 0..L::WINDOW {
                         let mut column = [V::zero(); MAX_WINDOW];
                         for i in 0..L::WINDOW {
                             column[i] = load_pixel(self.x.as_ptr(), &window, [i, j], [channel, self.channels]);
                         }
-                        column = L::input(column);
-                        for i in 0..L::WINDOW {
-                            half[i][j] = column[i];
-                        }
+                        half[j].write(L::input(column));
                     }
                     let to = self.to.add(self.layout.offset(t, channel));
                     for i in 0..L::WINDOW {
-                        let row = L::input(half[i]);
+                        let mut row = [V::zero(); MAX_WINDOW];
+                        for j in 0..L::WINDOW {
+                            row[j] = half[j].assume_init_ref()[i];
+                        }
+                        row = L::input(row);
                         for j in 0..L::WINDOW {
                             row[j].store(to.add((i * L::WINDOW + j) * self.layout.position));
                         }

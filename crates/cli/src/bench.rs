@@ -1,0 +1,88 @@
+//! `wrs bench`: how long the full-size network takes on this machine.
+
+use std::process::ExitCode;
+
+use serde::Serialize;
+use wrs_detection::bench::{Mode, time};
+use wrs_train::memory;
+
+use crate::{Global, exit};
+
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// The network
+    #[arg(long, default_value = "yolov3")]
+    model: Model,
+    /// A training step (forward, backward, one SGD update; no loss) or an inference
+    #[arg(long, default_value = "train")]
+    mode: ModeName,
+    /// Pictures at once
+    #[arg(long, default_value_t = 2)]
+    batch: usize,
+    /// Side of the square input in pixels, a multiple of 32
+    #[arg(long, default_value_t = 416)]
+    size: usize,
+}
+
+#[derive(Clone, Copy, clap::ValueEnum, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Model {
+    Yolov3,
+}
+
+#[derive(Clone, Copy, clap::ValueEnum, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum ModeName {
+    Train,
+    Infer,
+}
+
+#[derive(Serialize)]
+struct Report {
+    model: Model,
+    mode: ModeName,
+    batch: usize,
+    size: usize,
+    threads: usize,
+    ms: f64,
+    min_ms: f64,
+    images_per_s: f64,
+    peak_rss_mib: Option<u64>,
+}
+
+pub fn run(arguments: &Arguments, global: &Global) -> anyhow::Result<ExitCode> {
+    if arguments.batch == 0 || arguments.size == 0 || arguments.size % 32 != 0 {
+        return Err(exit::usage("expected --batch of at least 1 and --size a multiple of 32"));
+    }
+    let mode = match arguments.mode {
+        ModeName::Train => Mode::Train,
+        ModeName::Infer => Mode::Infer,
+    };
+    let mut times = time(mode, arguments.batch, arguments.size, global.algorithms())?;
+    times.sort_by(f64::total_cmp);
+    let ms = times[times.len() / 2];
+    let report = Report {
+        model: arguments.model,
+        mode: arguments.mode,
+        batch: arguments.batch,
+        size: arguments.size,
+        threads: rayon::current_num_threads(),
+        ms,
+        min_ms: times[0],
+        images_per_s: arguments.batch as f64 / (ms / 1e3),
+        peak_rss_mib: memory::peak_resident().map(|bytes| bytes >> 20),
+    };
+    if global.json {
+        println!("{}", serde_json::to_string(&report)?);
+    } else {
+        println!(
+            "median {:.0} ms  least {:.0} ms  {:.2} images/s  peak memory {} MiB  ({} threads)",
+            report.ms,
+            report.min_ms,
+            report.images_per_s,
+            report.peak_rss_mib.map_or("?".to_owned(), |m| m.to_string()),
+            report.threads
+        );
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,69 @@
+//! Errors to exit codes: 1 other, 2 usage or recipe, 3 data, 4 weights or checkpoint, 6 diverged, 7 a gate not met.
+
+use wrs_detection::DetectionError;
+use wrs_eval::EvalError;
+
+/// What was typed makes no sense.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Usage(String);
+
+/// A measured value is below what was asked for.
+#[derive(Debug, thiserror::Error)]
+#[error("gate not met: {metric} is {got}, expected at least {least}")]
+pub struct Gate {
+    /// The metric.
+    pub metric: String,
+    /// Its value.
+    pub got: String,
+    /// What was asked for.
+    pub least: f64,
+}
+
+/// An error of what was typed.
+pub fn usage(text: impl Into<String>) -> anyhow::Error {
+    Usage(text.into()).into()
+}
+
+/// The whole chain of an error, without saying anything twice.
+pub fn message(error: &anyhow::Error) -> String {
+    let mut text = String::new();
+    for cause in error.chain() {
+        let cause = cause.to_string();
+        if !text.contains(&cause) {
+            if !text.is_empty() {
+                text.push_str(": ");
+            }
+            text.push_str(&cause);
+        }
+    }
+    text
+}
+
+/// The exit code of an error.
+pub fn code(error: &anyhow::Error) -> u8 {
+    if error.is::<Usage>() {
+        return 2;
+    }
+    if error.is::<Gate>() {
+        return 7;
+    }
+    if error.is::<EvalError>() {
+        return 3;
+    }
+    match error.downcast_ref::<DetectionError>() {
+        Some(error) => of_detection(error),
+        None => 1,
+    }
+}
+
+fn of_detection(error: &DetectionError) -> u8 {
+    use DetectionError as E;
+    match error {
+        E::Recipe(_) | E::Setting(_) | E::Anchors(_) | E::Usage(_) | E::RunDir(_) => 2,
+        E::Data(_) | E::Loader(_) | E::Eval(_) => 3,
+        E::Weights(_) | E::NotOurs { .. } | E::Checkpoint(_) | E::State(_) => 4,
+        E::Diverged { .. } => 6,
+        E::Nn(_) | E::Optim(_) | E::Loss(_) | E::Metrics(_) | E::Output { .. } => 1,
+    }
+}

@@ -1,0 +1,214 @@
+//! The program as a person uses it: train, kill, resume, evaluate, predict, and the errors of bad input.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+/// A training of seconds: the demo, smaller in every way.
+const SMALL: [&str; 18] = [
+    "train",
+    "demo",
+    "--set",
+    "steps=14",
+    "--set",
+    "checkpoint-every=3",
+    "--set",
+    "evaluate-every=5",
+    "--set",
+    "model.width=0.0625",
+    "--set",
+    "data.source.scenes.train=20",
+    "--set",
+    "data.source.scenes.val=4",
+    "--set",
+    "data.source.scenes.size=64",
+    "--set",
+    "batch=4",
+];
+
+const SMALLER: [&str; 8] = [
+    "--set",
+    "nominal-batch=8",
+    "--set",
+    "augment.size=64",
+    "--set",
+    "evaluation.size=64",
+    "--set",
+    "augment.mosaic=0.5",
+];
+
+fn wrs() -> Command {
+    Command::new(env!("CARGO_BIN_EXE_wrs"))
+}
+
+fn small(out: &Path, threads: &str, workers: &str) -> Command {
+    let mut command = wrs();
+    command.args(SMALL).args(SMALLER).args(["--threads", threads, "--workers", workers, "--out"]).arg(out);
+    command
+}
+
+fn succeed(command: &mut Command) -> Output {
+    let output = command.output().unwrap();
+    assert!(
+        output.status.success(),
+        "{command:?}\n{}\n{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
+    output
+}
+
+/// What a run ends with: the bytes of its last checkpoint and of its best weights.
+fn ends_with(run: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+    let last = fs::read_to_string(run.join("ckpt/last")).unwrap();
+    let folder = run.join("ckpt").join(last.trim());
+    let mut files: Vec<PathBuf> = fs::read_dir(&folder).unwrap().map(|e| e.unwrap().path()).collect();
+    files.sort();
+    assert!(files.len() >= 4, "{files:?}");
+    files.push(run.join("best.safetensors"));
+    files.into_iter().map(|path| (path.strip_prefix(run).unwrap().to_owned(), fs::read(&path).unwrap())).collect()
+}
+
+/// Starts a command and kills it without warning once the metrics have so many lines.
+fn kill_after(command: &mut Command, run: &Path, lines: usize) {
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let begun = Instant::now();
+    while begun.elapsed() < Duration::from_secs(120) {
+        let seen = fs::read_to_string(run.join("metrics.jsonl")).map_or(0, |text| text.lines().count());
+        if seen >= lines || child.try_wait().unwrap().is_some() {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    let _ = child.kill();
+    child.wait().unwrap();
+}
+
+#[test]
+fn a_killed_run_resumes_to_the_same_bytes_for_any_threads_and_workers() {
+    let folder = TempDir::new().unwrap();
+    let whole = folder.path().join("whole");
+    succeed(&mut small(&whole, "2", "2"));
+    let expected = ends_with(&whole);
+
+    let other = folder.path().join("one-thread");
+    succeed(&mut small(&other, "1", "0"));
+    assert!(expected == ends_with(&other), "one thread and no workers end with other bytes");
+
+    let killed = folder.path().join("killed");
+    kill_after(&mut small(&killed, "2", "1"), &killed, 3);
+    for (lines, threads, workers) in [(6, "1", "3"), (11, "2", "0")] {
+        let mut again = wrs();
+        again.args(["train", "--threads", threads, "--workers", workers, "--resume"]).arg(&killed);
+        kill_after(&mut again, &killed, lines);
+    }
+    succeed(wrs().args(["train", "--resume"]).arg(&killed));
+    assert!(expected == ends_with(&killed), "a killed and resumed run ends with other bytes");
+
+    // A finished run is left as it is.
+    succeed(wrs().args(["train", "--resume"]).arg(&killed));
+    assert!(expected == ends_with(&killed));
+}
+
+#[test]
+fn evaluation_repeats_the_trainings_numbers_and_prediction_draws() {
+    let folder = TempDir::new().unwrap();
+    let run = folder.path().join("run");
+    let trained = succeed(small(&run, "2", "2").arg("--json"));
+    let mut trained: serde_json::Value = serde_json::from_slice(&trained.stdout).unwrap();
+    let object = trained.as_object_mut().unwrap();
+    assert_eq!(object.remove("run").unwrap(), run.display().to_string());
+    let evaluated = succeed(wrs().arg("eval").arg(&run).arg("--json"));
+    let evaluated: serde_json::Value = serde_json::from_slice(&evaluated.stdout).unwrap();
+    assert_eq!(trained, evaluated);
+    for key in ["ap", "ap50", "ar100", "per_class", "paper"] {
+        assert!(evaluated.get(key).is_some(), "{key} is missing");
+    }
+
+    // The same from files.
+    let (saved, gt) = (folder.path().join("dets.json"), run.join("scenes/annotations/instances_val2017.json"));
+    succeed(wrs().arg("eval").arg(&run).arg("--save").arg(&saved));
+    let from_files =
+        succeed(wrs().args(["eval", "--task", "detection", "--json", "--pred"]).arg(&saved).arg("--gt").arg(&gt));
+    assert_eq!(serde_json::from_slice::<serde_json::Value>(&from_files.stdout).unwrap(), evaluated);
+
+    let gate = wrs().arg("eval").arg(&run).args(["--min", "ap50=1.01"]).output().unwrap();
+    assert_eq!(gate.status.code(), Some(7), "{}", String::from_utf8_lossy(&gate.stderr));
+
+    let drawn = folder.path().join("drawn");
+    let pictures = run.join("scenes/val2017");
+    let predicted = succeed(wrs().arg("predict").arg(&run).arg(&pictures).arg("--json").arg("--out").arg(&drawn));
+    let predicted: serde_json::Value = serde_json::from_slice(&predicted.stdout).unwrap();
+    assert_eq!(predicted.as_array().unwrap().len(), 4);
+    assert_eq!(fs::read_dir(&drawn).unwrap().count(), 4);
+    assert!(run.join("predictions.png").is_file());
+}
+
+#[test]
+fn sigterm_saves_and_says_how_to_go_on() {
+    let folder = TempDir::new().unwrap();
+    let run = folder.path().join("run");
+    let mut child = small(&run, "2", "2").args(["--set", "steps=100000"]).stderr(Stdio::piped()).spawn().unwrap();
+    let begun = Instant::now();
+    while fs::read_to_string(run.join("metrics.jsonl")).map_or(0, |t| t.lines().count()) < 3 {
+        assert!(begun.elapsed() < Duration::from_secs(120), "the training does not start");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let sent = Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap();
+    assert!(sent.success());
+    let status = child.wait().unwrap();
+    assert_eq!(status.code(), Some(143));
+    assert!(run.join("ckpt/last").is_file(), "nothing was saved");
+    let info: serde_json::Value = serde_json::from_slice(&fs::read(run.join("run.json")).unwrap()).unwrap();
+    assert_eq!(info["status"], "interrupted");
+}
+
+/// Exit code and stderr of a command that must fail.
+fn fail(arguments: &[&str]) -> (i32, String) {
+    let output = wrs().args(arguments).output().unwrap();
+    assert!(output.stdout.is_empty(), "errors go to stderr");
+    (output.status.code().unwrap(), String::from_utf8(output.stderr).unwrap())
+}
+
+#[test]
+fn bad_input_gets_one_clear_error() {
+    let (code, text) = fail(&["train", "demoo"]);
+    assert!(code == 2 && text.contains("demoo") && text.contains("help:"), "{code} {text}");
+    let (code, text) = fail(&["train", "demo", "--print", "--set", "optimizer.sgd.momentun=1"]);
+    assert!(code == 2 && text.contains("momentum"), "{code} {text}");
+    let (code, text) = fail(&["train", "demo", "--print", "--set", "lr=-1"]);
+    assert!(code == 2 && text.contains("lr"), "{code} {text}");
+    let folder = TempDir::new().unwrap();
+    let out = folder.path().join("run").display().to_string();
+    let (code, text) = fail(&["train", "coco/yolov3-wrs", "--out", &out]);
+    assert!(code == 2 && text.contains("--data"), "{code} {text}");
+    let nowhere = folder.path().join("nowhere").display().to_string();
+    let out = folder.path().join("run2").display().to_string();
+    let (code, text) = fail(&["train", "coco/yolov3-wrs", "--data", &nowhere, "--out", &out]);
+    assert!(code == 3 && text.contains("nowhere"), "{code} {text}");
+    let (code, text) = fail(&["train", "demo", "--out", &out]);
+    assert!(code == 2 && text.contains("run2"), "a typed directory that exists is refused: {code} {text}");
+    let broken = folder.path().join("broken.safetensors");
+    fs::write(&broken, b"no weights at all").unwrap();
+    let broken = broken.display().to_string();
+    let (code, text) = fail(&["predict", &broken, &broken]);
+    assert!(code == 4 && text.contains("broken.safetensors"), "{code} {text}");
+}
+
+#[test]
+fn every_recipe_prints_and_prints_itself_again() {
+    let folder = TempDir::new().unwrap();
+    let list = String::from_utf8(succeed(wrs().args(["train", "--list"])).stdout).unwrap();
+    assert!(list.lines().count() >= 4);
+    for line in list.lines() {
+        let name = line.split_whitespace().next().unwrap();
+        let printed = succeed(wrs().args(["train", name, "--print"])).stdout;
+        let file = folder.path().join("again.toml");
+        fs::write(&file, &printed).unwrap();
+        let again = succeed(wrs().arg("train").arg(&file).arg("--print")).stdout;
+        assert_eq!(printed, again, "{name}");
+    }
+}

@@ -1,0 +1,92 @@
+//! Everything that can end a detection job.
+
+use wrs_datasets::DataError;
+use wrs_datasets::loader::LoaderError;
+use wrs_eval::EvalError;
+use wrs_nn::NnError;
+use wrs_optim::OptimError;
+use wrs_train::checkpoint::CheckpointError;
+use wrs_train::metrics::MetricsError;
+use wrs_train::run_dir::RunDirError;
+use wrs_train::state::StateError;
+use wrs_weights::WeightsError;
+
+use crate::anchors::AnchorError;
+use crate::loss::LossError;
+use crate::recipe::{RecipeOrSetting, SettingError};
+
+/// Why a detection job ended.
+#[derive(Debug, thiserror::Error)]
+pub enum DetectionError {
+    /// The recipe.
+    #[error(transparent)]
+    Recipe(#[from] RecipeOrSetting),
+    /// A value of the recipe.
+    #[error(transparent)]
+    Setting(#[from] SettingError),
+    /// The recipe's anchors.
+    #[error(transparent)]
+    Anchors(#[from] AnchorError),
+    /// The data.
+    #[error(transparent)]
+    Data(#[from] DataError),
+    /// A worker of the loader.
+    #[error(transparent)]
+    Loader(#[from] LoaderError<DataError>),
+    /// The network.
+    #[error(transparent)]
+    Nn(#[from] NnError),
+    /// The optimizer or its state.
+    #[error(transparent)]
+    Optim(#[from] OptimError),
+    /// The loss, other than by values that are not finite.
+    #[error(transparent)]
+    Loss(LossError),
+    /// The training broke down.  Nothing was updated; the last checkpoint is intact.
+    #[error("step {step}: {source}\n  pictures: {images:?}")]
+    Diverged {
+        /// The optimizer step, from 1.
+        step: u64,
+        /// The json ids of the pictures whose terms are not finite.
+        images: Vec<u64>,
+        /// Which term.
+        source: LossError,
+    },
+    /// The evaluator.
+    #[error(transparent)]
+    Eval(#[from] EvalError),
+    /// The run's directory.
+    #[error(transparent)]
+    RunDir(#[from] RunDirError),
+    /// A checkpoint.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
+    /// The state in a checkpoint.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// metrics.jsonl.
+    #[error(transparent)]
+    Metrics(#[from] MetricsError),
+    /// A weights file.
+    #[error(transparent)]
+    Weights(#[from] WeightsError),
+    /// A weights file that does not say what the network is.
+    #[error("{path}: {reason}\nhelp: expected a file written by `wrs train`, such as RUN/best.safetensors")]
+    NotOurs {
+        /// The file.
+        path: String,
+        /// What is missing.
+        reason: String,
+    },
+    /// A file of results that cannot be written.
+    #[error("cannot write {path}: {reason}")]
+    Output {
+        /// The file.
+        path: String,
+        /// Why.
+        reason: String,
+    },
+    /// A name that is no recipe of the program's.
+    #[error("{0}")]
+    Usage(String),
+}

@@ -1,0 +1,187 @@
+//! What a network finds in pictures, and what that is worth.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use wrs_datasets::augment::{Enlarge, Letterbox, batch_pixels, rectangular_input};
+use wrs_datasets::image::{ImageSize, ResizeFilter, long_side_size, read_image, resize};
+use wrs_datasets::loader::Loader;
+use wrs_datasets::{BoxXyxy, CocoDataset, DataError, ImageRgb8};
+use wrs_eval::{Category, Detection, DetectionMetrics, GroundTruth, GtBox, evaluate_detections};
+use wrs_nn::{Dims, InputGradient, Params, Pass};
+use wrs_ops::conv::Algorithms;
+
+use crate::anchors::{Anchors, LevelMap};
+use crate::decode::decode;
+use crate::error::DetectionError;
+use crate::model::{MAX_STRIDE, YoloV3};
+use crate::nms::{NmsSettings, suppress};
+use crate::recipe::EvaluationSettings;
+
+/// Pictures that may wait for the network.
+const AHEAD: usize = 4;
+
+/// A network that finds things.
+#[derive(Clone, Copy, Debug)]
+pub struct Detector<'a> {
+    /// Its layers.
+    pub net: &'a YoloV3,
+    /// Its numbers.
+    pub params: &'a Params,
+    /// Its anchors.
+    pub anchors: &'a Anchors,
+    /// Which kernels.
+    pub algorithms: Algorithms,
+}
+
+/// A box in a picture.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Found {
+    /// Edges in pixels of the picture.
+    pub xyxy: BoxXyxy,
+    /// From 0 to 1.
+    pub score: f32,
+    /// Class index.
+    pub class: usize,
+}
+
+/// What was found in one picture.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct FoundInPicture {
+    /// Best score first.
+    pub found: Vec<Found>,
+    /// Candidates whose numbers were not finite: a sign that the network is broken.
+    pub not_finite: usize,
+}
+
+/// A picture as the network sees it.
+#[derive(Clone, Debug)]
+pub struct Prepared {
+    fit: Letterbox,
+    pixels: Vec<f32>,
+    size: ImageSize,
+}
+
+/// Resizes a picture to `size` along its long side and pads the other to whole strides.
+///
+/// As the paper's code tests: first along the long side by area averaging (small pictures grow), then padded with grey.
+///
+/// # Errors
+/// [`DataError::Resize`].
+pub fn prepare(image: &ImageRgb8, size: usize) -> Result<Prepared, DataError> {
+    let resized = resize(image, long_side_size(image.size, size), ResizeFilter::Area)?;
+    let input = rectangular_input(&[resized.size], size, MAX_STRIDE, 0.0);
+    let padded = Letterbox::fit(resized.size, input, Enlarge::Never).apply(&resized, ResizeFilter::Bilinear)?;
+    let pixels = batch_pixels([&padded], input);
+    let content = resized.size;
+    let fit = Letterbox {
+        image: image.size,
+        input,
+        content,
+        left: input.width.saturating_sub(content.width) / 2,
+        top: input.height.saturating_sub(content.height) / 2,
+    };
+    Ok(Prepared { fit, pixels, size: input })
+}
+
+impl Detector<'_> {
+    /// Finds boxes in a prepared picture.
+    ///
+    /// # Errors
+    /// [`DetectionError::Nn`] when the network refuses.
+    pub fn find(&self, picture: Prepared, nms: &NmsSettings) -> Result<FoundInPicture, DetectionError> {
+        let Prepared { fit, pixels, size } = picture;
+        let dims = Dims { n: 1, h: size.height, w: size.width, c: 3 };
+        let mut pass = Pass::eval(self.params, self.algorithms);
+        let x = pass.input(dims, pixels.into(), InputGradient::Skipped);
+        let outputs = self.net.forward(&mut pass, &x)?;
+        let maps: Vec<LevelMap<'_>> = outputs
+            .iter()
+            .map(|v| LevelMap { n: 1, h: v.dims().h, w: v.dims().w, logits: v.buffer().host() })
+            .collect();
+        let candidates = decode(&maps, self.anchors, self.net.classes(), 0, nms.confidence)
+            .map_err(|source| wrs_nn::NnError::Shape { layer: "decode".into(), source })?;
+        let kept = suppress(&candidates, nms);
+        let to_picture = |d: &crate::nms::Detected| {
+            let [x0, y0, x1, y1] = d.bbox_xyxy.map(f64::from);
+            Found { xyxy: fit.image_from_input(BoxXyxy { x0, y0, x1, y1 }), score: d.score, class: d.class }
+        };
+        Ok(FoundInPicture { found: kept.detections.iter().map(to_picture).collect(), not_finite: kept.not_finite })
+    }
+}
+
+/// An evaluation and what it was made of.
+#[derive(Clone, Debug)]
+pub struct Evaluation {
+    /// COCO's numbers and the paper's.
+    pub metrics: DetectionMetrics,
+    /// The detections, in the order of the images.
+    pub detections: Vec<Detection>,
+    /// Candidates whose numbers were not finite.
+    pub not_finite: usize,
+}
+
+/// Runs a network over a split and scores what it finds.
+///
+/// Pictures missing on disk stay in the ground truth, so that their objects count as missed.
+///
+/// # Errors
+/// [`DetectionError::Loader`] for a picture that cannot be read; [`DetectionError::Eval`].
+pub fn evaluate(
+    detector: Detector<'_>,
+    data: &CocoDataset,
+    settings: &EvaluationSettings,
+    workers: usize,
+) -> Result<Evaluation, DetectionError> {
+    let size = settings.size.get();
+    let readable: Vec<_> = data.images.iter().filter(|image| image.on_disk).cloned().collect();
+    let ids: Vec<u64> = readable.iter().map(|image| image.id).collect();
+    let make = Arc::new(move |image: &wrs_datasets::coco::ImageRecord| {
+        prepare(&read_image(&image.path, Some(image.size))?.image, size)
+    });
+    let pictures = Loader::start(workers, workers + AHEAD, readable, make)?;
+    let (mut detections, mut not_finite) = (Vec::new(), 0);
+    for (picture, image_id) in pictures.zip(ids) {
+        let result = detector.find(picture?, &settings.nms)?;
+        not_finite += result.not_finite;
+        for found in result.found {
+            let category_id = data.categories[found.class].id;
+            let (bbox, score) = (found.xyxy.to_xywh(), f64::from(found.score));
+            detections.push(Detection { image_id, category_id, bbox, score });
+        }
+    }
+    let metrics = evaluate_detections(&ground_truth(data), &detections)?;
+    Ok(Evaluation { metrics, detections, not_finite })
+}
+
+/// A split as the evaluator knows it: everything, crowds included.
+pub fn ground_truth(data: &CocoDataset) -> GroundTruth {
+    let mut truth = GroundTruth {
+        image_ids: data.images.iter().map(|image| image.id).collect(),
+        categories: data.categories.iter().map(|c| Category { id: c.id, name: c.name.clone() }).collect(),
+        boxes: Vec::new(),
+    };
+    for image in &data.images {
+        for a in &image.annotations {
+            let category_id = data.categories[a.class as usize].id;
+            let (bbox, area, is_crowd) = (a.bbox, a.area, a.is_crowd);
+            truth.boxes.push(GtBox { image_id: image.id, category_id, bbox, area, is_crowd });
+        }
+    }
+    truth
+}
+
+/// Reads a picture of any format and finds boxes in it.
+///
+/// # Errors
+/// [`DetectionError::Data`] when it cannot be read.
+pub fn find_in_file(
+    detector: Detector<'_>,
+    path: &Path,
+    size: usize,
+    nms: &NmsSettings,
+) -> Result<(ImageRgb8, FoundInPicture), DetectionError> {
+    let image = read_image(path, None)?.image;
+    let found = detector.find(prepare(&image, size)?, nms)?;
+    Ok((image, found))
+}

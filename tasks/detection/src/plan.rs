@@ -1,0 +1,116 @@
+//! Which micro-batches make which optimizer step: a pure function of the step, so that resuming needs no state.
+//!
+//! Gradients of `A = round(nominal / batch)` micro-batches are added before a step.  During warm-up the number grows from 1
+//! to `A` with the micro-batch index `m`, and a step ends where `m` is a multiple of the number that holds there, as in the
+//! code the paper ran: the very first micro-batch steps alone.
+
+use std::num::NonZeroU64;
+use std::ops::Range;
+
+/// The micro-batches of a run.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// Micro-batches of an epoch.
+    per_epoch: NonZeroU64,
+    /// For each step that ends within the warm-up, the micro-batch behind its last.
+    warm_ends: Vec<u64>,
+    /// The first multiple of `accumulate` behind the warm-up.
+    first_after: u64,
+    /// Micro-batches of a step after the warm-up.
+    accumulate: u64,
+}
+
+impl Plan {
+    /// # Arguments
+    /// `images` of an epoch, pictures per micro-batch, pictures per optimizer step, micro-batches of the warm-up.
+    pub fn new(images: NonZeroU64, batch: NonZeroU64, nominal: NonZeroU64, warm_up: u64) -> Self {
+        let per_epoch = NonZeroU64::new(images.get().div_ceil(batch.get())).unwrap_or(NonZeroU64::MIN);
+        let accumulate = ((nominal.get() as f64 / batch.get() as f64).round() as u64).max(1);
+        let at = |m: u64| {
+            let share = m as f64 / warm_up as f64;
+            ((1.0 + (accumulate - 1) as f64 * share).round() as u64).max(1)
+        };
+        let warm_ends: Vec<u64> = (0..warm_up).filter(|&m| m % at(m) == 0).map(|m| m + 1).collect();
+        Self { per_epoch, warm_ends, first_after: warm_up.next_multiple_of(accumulate), accumulate }
+    }
+
+    /// Micro-batches of an epoch.
+    pub fn per_epoch(&self) -> NonZeroU64 {
+        self.per_epoch
+    }
+
+    /// The micro-batches whose gradients make an optimizer step, counted from the start of the run.
+    pub fn micro_batches(&self, step: u64) -> Range<u64> {
+        let start = if step == 0 { 0 } else { self.end(step - 1) };
+        start..self.end(step)
+    }
+
+    /// The epoch and the place in it of a micro-batch.
+    pub fn place(&self, micro_batch: u64) -> (u64, u64) {
+        (micro_batch / self.per_epoch, micro_batch % self.per_epoch)
+    }
+
+    /// Whole optimizer steps in so many epochs.
+    pub fn steps_of(&self, epochs: u64) -> u64 {
+        let micro_batches = epochs * self.per_epoch.get();
+        let warm = self.warm_ends.partition_point(|&end| end <= micro_batches) as u64;
+        let after = micro_batches.saturating_sub(self.first_after).div_ceil(self.accumulate);
+        warm + after
+    }
+
+    fn end(&self, step: u64) -> u64 {
+        let warm = self.warm_ends.len() as u64;
+        match self.warm_ends.get(step as usize) {
+            Some(&end) => end,
+            None => self.first_after + (step - warm) * self.accumulate + 1,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn plan(images: u64, batch: u64, nominal: u64, warm_up: u64) -> Plan {
+        let n = |v| NonZeroU64::new(v).unwrap();
+        Plan::new(n(images), n(batch), n(nominal), warm_up)
+    }
+
+    #[test]
+    fn the_papers_run_has_its_number_of_steps() {
+        let paper = plan(117_263, 8, 64, 3 * 14_658);
+        assert_eq!(paper.per_epoch().get(), 14_658);
+        assert_eq!(paper.micro_batches(0), 0..1);
+        // After the warm-up eight micro-batches a step: 14,658 / 8 = 1,832.25 steps an epoch.
+        let late = paper.steps_of(100) - paper.steps_of(96);
+        assert_eq!(late, 4 * 14_658 / 8);
+        assert_eq!(paper.micro_batches(100_000).count(), 8);
+    }
+
+    #[test]
+    fn without_accumulation_a_step_is_a_micro_batch() {
+        let plain = plan(10, 4, 4, 5);
+        assert_eq!(plain.steps_of(2), 6);
+        assert_eq!(plain.micro_batches(7), 7..8);
+        assert_eq!(plain.place(7), (2, 1));
+    }
+
+    proptest! {
+        #[test]
+        fn steps_cut_the_run_without_gap_or_overlap(
+            images in 1u64..200, batch in 1u64..9, times in 1u64..9, warm_up in 0u64..60, epochs in 1u64..6,
+        ) {
+            let p = plan(images, batch, batch * times, warm_up);
+            let mut next = 0;
+            for step in 0..p.steps_of(epochs) {
+                let range = p.micro_batches(step);
+                prop_assert_eq!(range.start, next);
+                prop_assert!(!range.is_empty() && range.clone().count() as u64 <= times);
+                next = range.end;
+            }
+            let total = epochs * p.per_epoch().get();
+            prop_assert!(next <= total && total < p.micro_batches(p.steps_of(epochs)).end);
+        }
+    }
+}

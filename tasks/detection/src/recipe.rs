@@ -1,0 +1,278 @@
+//! What a detection recipe says: everything that changes a result, nothing hidden.
+
+use std::num::{NonZeroU64, NonZeroUsize};
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+use wrs_datasets::augment::{AffineGains, Augment, HsvGains, MultiScale};
+use wrs_datasets::coco::EmptyImages;
+use wrs_datasets::scenes::ScenesOptions;
+use wrs_nn::{ParamId, Params};
+use wrs_optim::{DecayScope, EmaConfig, OptimizerConfig, Schedule, WrsConfig};
+use wrs_train::recipe::{Loaded, RecipeError, RunLength, parse};
+
+use crate::loss::LossSettings;
+use crate::model::{MAX_STRIDE, ModelConfig};
+use crate::nms::NmsSettings;
+
+/// The recipes that come with the program: name and text.
+pub const RECIPES: [(&str, &str); 4] = [
+    ("demo", include_str!("../recipes/demo.toml")),
+    ("coco/yolov3-wrs", include_str!("../recipes/coco-yolov3-wrs.toml")),
+    ("coco/yolov3-wd", include_str!("../recipes/coco-yolov3-wd.toml")),
+    ("coco/overfit8", include_str!("../recipes/coco-overfit8.toml")),
+];
+
+/// The task a recipe is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Task {
+    /// Boxes around objects.
+    Detection,
+}
+
+/// A training from beginning to end.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Recipe {
+    /// `detection`
+    pub task: Task,
+    /// What the run is called.
+    pub name: String,
+    /// The seed of every draw.
+    pub seed: u64,
+    /// Optimizer steps or epochs.
+    #[serde(flatten)]
+    pub length: RunLength,
+    /// Optimizer steps between checkpoints.
+    pub checkpoint_every: NonZeroU64,
+    /// Optimizer steps between evaluations; the last step is always evaluated.
+    pub evaluate_every: NonZeroU64,
+    /// Pictures per micro-batch: what the network sees at once.
+    pub batch: NonZeroU64,
+    /// Pictures per optimizer step: gradients of several micro-batches are added up to it.
+    pub nominal_batch: NonZeroU64,
+    /// Learning rate before the schedule's factors.
+    pub lr: f64,
+    /// Where the pictures come from.
+    pub data: DataSettings,
+    /// What happens to a picture before the network sees it.
+    pub augment: AugmentSettings,
+    /// Nine anchors, width and height in pixels of the network's input, smallest first.
+    pub anchors: Vec<[f32; 2]>,
+    /// The network.
+    pub model: ModelConfig,
+    /// The loss.
+    pub loss: LossSettings,
+    /// The optimizer.
+    pub optimizer: OptimizerConfig,
+    /// Its learning rate over time.
+    pub schedule: Schedule,
+    /// What keeps the weights in bounds.
+    pub regularizer: Regularizer,
+    /// The average of the weights that is evaluated and saved as the best; without it the weights themselves are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ema: Option<EmaConfig>,
+    /// How the validation split is evaluated.
+    pub evaluation: EvaluationSettings,
+}
+
+/// Where the pictures come from.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct DataSettings {
+    /// A folder or a generator.
+    pub source: DataSource,
+    /// Training split: `train`, `val`, or the name of an annotation file.
+    pub train_split: String,
+    /// Validation split.
+    pub val_split: String,
+    /// Training images without a usable box.
+    pub empty_images: EmptyImages,
+    /// Only the first so many images of each split, by id; without it, all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub first_images: Option<NonZeroUsize>,
+}
+
+/// A folder or a generator.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", rename_all_fields = "kebab-case", deny_unknown_fields)]
+pub enum DataSource {
+    /// A folder in COCO's layout.
+    Coco {
+        /// Where it is; `--data` sets it.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        root: Option<PathBuf>,
+    },
+    /// Made-up scenes, written into the run's directory.
+    Scenes(ScenesOptions),
+}
+
+/// What happens to a training picture before the network sees it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct AugmentSettings {
+    /// Side of the square samples, in pixels.
+    pub size: NonZeroUsize,
+    /// Share of samples that are mosaics of four pictures.
+    pub mosaic: f64,
+    /// Share of samples mirrored left to right.
+    pub flip_left_right: f64,
+    /// Colour jitter.
+    pub hsv: HsvGains,
+    /// Rotation, translation, scale, shear.
+    pub affine: AffineGains,
+    /// The batch is resized to a size drawn for each optimizer step; without it, every batch has the samples' size.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub multi_scale: Option<MultiScaleSettings>,
+}
+
+/// Sizes that a batch may have: multiples of the network's stride, ends included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct MultiScaleSettings {
+    /// Smallest side in pixels.
+    pub min: usize,
+    /// Largest side in pixels.
+    pub max: usize,
+}
+
+impl AugmentSettings {
+    /// How a sample is made.
+    pub fn augment(&self) -> Augment {
+        let Self { mosaic, flip_left_right, hsv, affine, .. } = *self;
+        Augment { size: self.size.get(), mosaic, affine, hsv, flip_left_right }
+    }
+
+    /// The sizes of batches, if they change.
+    ///
+    /// # Errors
+    /// [`SettingError`] when the ends are out of order.
+    pub fn multi_scale(&self) -> Result<Option<MultiScale>, SettingError> {
+        let Some(MultiScaleSettings { min, max }) = self.multi_scale else { return Ok(None) };
+        let refused = |_| SettingError {
+            key: "augment.multi-scale",
+            expected: "0 < min <= max".into(),
+            got: format!("min {min}, max {max}"),
+        };
+        MultiScale::new(min, max, MAX_STRIDE).map(Some).map_err(refused)
+    }
+}
+
+/// What keeps the weights in bounds.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", rename_all_fields = "kebab-case", deny_unknown_fields)]
+pub enum Regularizer {
+    /// Weight rescaling: filters before a norm go back to unit norm; decay on the rest.
+    Wrs {
+        /// When and what.
+        rescale: WrsConfig,
+        /// Decay of what is not rescaled.
+        weight_decay: f64,
+        /// Which of the rest decays.
+        decay_scope: DecayScope,
+    },
+    /// Weight decay alone.
+    WeightDecay {
+        /// Decay.
+        weight_decay: f64,
+        /// What decays.
+        decay_scope: DecayScope,
+    },
+}
+
+impl Regularizer {
+    /// Scope and strength of the decay.
+    pub fn decay(&self) -> (DecayScope, f64) {
+        match self {
+            Self::Wrs { weight_decay, decay_scope, .. } | Self::WeightDecay { weight_decay, decay_scope } => {
+                (*decay_scope, *weight_decay)
+            }
+        }
+    }
+
+    /// The tensors that are rescaled and therefore do not decay.
+    pub fn rescaled(&self, params: &Params) -> Vec<ParamId> {
+        match self {
+            Self::Wrs { rescale, .. } => rescale.select.tensors(params),
+            Self::WeightDecay { .. } => Vec::new(),
+        }
+    }
+}
+
+/// How pictures are evaluated: resized to `size` along the long side, padded to whole strides, one at a time.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct EvaluationSettings {
+    /// Long side of the network's input, in pixels.
+    pub size: NonZeroUsize,
+    /// Which boxes count.
+    pub nms: NmsSettings,
+}
+
+impl Recipe {
+    /// Reads a recipe and judges its values.
+    ///
+    /// # Errors
+    /// [`RecipeError`] for text that is no recipe; [`SettingError`] for a value outside its range.
+    pub fn load(source: &str, text: &str, overrides: &[(String, String)]) -> Result<Loaded<Self>, RecipeOrSetting> {
+        let loaded: Loaded<Self> = parse(source, text, overrides)?;
+        loaded.recipe.check()?;
+        Ok(loaded)
+    }
+
+    fn check(&self) -> Result<(), SettingError> {
+        let refuse = |key: &'static str, expected: &'static str, got: String| {
+            Err(SettingError { key, expected: expected.to_owned(), got })
+        };
+        if !(self.lr.is_finite() && self.lr > 0.0) {
+            return refuse("lr", "a number above 0", self.lr.to_string());
+        }
+        if !(self.model.width.is_finite() && self.model.width > 0.0 && self.model.width <= 4.0) {
+            return refuse("model.width", "a factor above 0, at most 4", self.model.width.to_string());
+        }
+        if !(0.0..=1.0).contains(&self.model.norm_momentum) {
+            return refuse("model.norm-momentum", "a weight from 0 to 1", self.model.norm_momentum.to_string());
+        }
+        if !(self.model.norm_eps.is_finite() && self.model.norm_eps > 0.0) {
+            return refuse("model.norm-eps", "a number above 0", self.model.norm_eps.to_string());
+        }
+        if self.nominal_batch < self.batch {
+            return refuse("nominal-batch", "at least `batch`", self.nominal_batch.to_string());
+        }
+        let other = |key: &'static str, e: String| SettingError { key, expected: "a usable value".into(), got: e };
+        for (key, share) in
+            [("augment.mosaic", self.augment.mosaic), ("augment.flip-left-right", self.augment.flip_left_right)]
+        {
+            if !(0.0..=1.0).contains(&share) {
+                return refuse(key, "a share from 0 to 1", share.to_string());
+            }
+        }
+        self.augment.multi_scale()?;
+        self.schedule.check().map_err(|e| other("schedule", e.to_string()))?;
+        self.evaluation.nms.check().map_err(|e| other("evaluation.nms", e.to_string()))
+    }
+}
+
+/// A recipe's value outside its range.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("recipe: `{key}`: expected {expected}, got {got}")]
+pub struct SettingError {
+    /// The recipe's key.
+    pub key: &'static str,
+    /// What would be in range.
+    pub expected: String,
+    /// What was given.
+    pub got: String,
+}
+
+/// A recipe that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum RecipeOrSetting {
+    /// The text is no recipe.
+    #[error(transparent)]
+    Recipe(#[from] RecipeError),
+    /// A value is outside its range.
+    #[error(transparent)]
+    Setting(#[from] SettingError),
+}

@@ -1,0 +1,194 @@
+//! From a data set to batches.
+
+use std::num::NonZeroU64;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use wrs_datasets::augment::{Augment, Draw, MultiScale, batch_pixels};
+use wrs_datasets::coco::{TrainingSet, unite_categories};
+use wrs_datasets::loader::{Loader, epoch_order};
+use wrs_datasets::scenes::write_scenes;
+use wrs_datasets::{CocoDataset, DataError, ImageSize, Split};
+use wrs_nn::Dims;
+
+use crate::assign::Truth;
+use crate::error::DetectionError;
+use crate::plan::Plan;
+use crate::recipe::{DataSource, Recipe};
+
+/// Batches that may wait for the network, beside those being made.
+const AHEAD: usize = 2;
+
+/// Name of the folder of made-up scenes in a run's directory.
+const SCENES: &str = "scenes";
+
+/// Both splits of a recipe's data.
+#[derive(Clone, Debug)]
+pub struct Data {
+    /// What is trained on.
+    pub train: TrainingSet,
+    /// What is evaluated on.
+    pub val: CocoDataset,
+    /// Names of the classes, by class index.
+    pub class_names: Vec<String>,
+    /// The folder.
+    pub root: PathBuf,
+    /// What the readers noticed, a line each.
+    pub notes: Vec<String>,
+}
+
+/// Opens a recipe's data; made-up scenes are written into the run's directory first, if they are not there.
+///
+/// # Errors
+/// [`DetectionError::Data`]; [`DetectionError::Usage`] for a recipe that was not told where its data is.
+pub fn open(recipe: &Recipe, run: &Path) -> Result<Data, DetectionError> {
+    let root = data_root(recipe, run)?;
+    let settings = &recipe.data;
+    let split = |name: &str| {
+        let split: Split = name.parse().unwrap_or_else(|never: std::convert::Infallible| match never {});
+        CocoDataset::open(&root, &split)
+    };
+    let (mut train, mut val) = (split(&settings.train_split)?, split(&settings.val_split)?);
+    let mut notes = unite_categories(&mut train, &mut val)?;
+    if let Some(n) = settings.first_images {
+        train.images.truncate(n.get());
+        val.images.truncate(n.get());
+    }
+    notes.extend(train.report.notes.iter().chain(&val.report.notes).cloned());
+    let class_names = train.class_names();
+    let train_name = train.name.clone();
+    let train = train.training_set(settings.empty_images);
+    notes.insert(0, format!("{train_name}: {}", counts_line(&train)));
+    if train.images.is_empty() {
+        let reason = format!("{}: the split `{train_name}` has no image to train on", root.display());
+        return Err(DetectionError::Usage(reason));
+    }
+    Ok(Data { train, val, class_names, root, notes })
+}
+
+/// The validation split alone, as [`open`] gives it.
+///
+/// # Errors
+/// As [`open`].
+pub fn data_root(recipe: &Recipe, run: &Path) -> Result<PathBuf, DetectionError> {
+    match &recipe.data.source {
+        DataSource::Coco { root: Some(root) } => Ok(root.clone()),
+        DataSource::Coco { root: None } => Err(DetectionError::Usage(format!(
+            "recipe `{}`: no data\nhelp: name a folder in COCO's layout: --data DIR",
+            recipe.name
+        ))),
+        DataSource::Scenes(options) => {
+            let root = run.join(SCENES);
+            write_scenes(&root, options)?;
+            Ok(root)
+        }
+    }
+}
+
+/// What cleaning kept and left out, in one line.
+fn counts_line(set: &TrainingSet) -> String {
+    let c = &set.counts;
+    let mut line = format!("{} images, {} boxes", c.images, c.boxes);
+    let left = [
+        (c.crowds, "crowd regions left out"),
+        (c.clipped, "boxes clipped to the image"),
+        (c.degenerate, "boxes of a pixel or less left out"),
+        (c.duplicates, "repeated boxes left out"),
+        (c.empty_images, "images without a box"),
+        (c.missing_images, "missing pictures left out"),
+    ];
+    for (n, what) in left.into_iter().filter(|(n, _)| *n > 0) {
+        line.push_str(&format!(", {n} {what}"));
+    }
+    line
+}
+
+/// One micro-batch, ready for the network.
+#[derive(Clone, Debug)]
+pub struct Batch {
+    /// `[B, H, W, 3]`
+    pub dims: Dims,
+    /// The pixels, in 0..1.
+    pub pixels: Vec<f32>,
+    /// The boxes.
+    pub truths: Vec<Truth>,
+    /// For each picture of the batch, the json ids it was made of.
+    pub image_ids: Vec<Vec<u64>>,
+    /// Boxes the pictures hold, before any was found to own no predictor.
+    pub epoch: u64,
+}
+
+/// Makes batches: a function of the recipe, the data and the place in the run.
+#[derive(Clone, Debug)]
+pub struct Batcher {
+    set: TrainingSet,
+    augment: Augment,
+    multi_scale: Option<MultiScale>,
+    batch: usize,
+    seed: u64,
+    plan: Plan,
+}
+
+/// Which micro-batch of which step.
+#[derive(Clone, Copy, Debug)]
+pub struct Place {
+    step: u64,
+    micro_batch: u64,
+}
+
+/// Batches on their way.
+pub type Batches = Loader<Place, Batch, DataError>;
+
+impl Batcher {
+    /// # Errors
+    /// [`DetectionError::Setting`] for sizes out of order.
+    pub fn new(recipe: &Recipe, set: TrainingSet, plan: Plan) -> Result<Self, DetectionError> {
+        let multi_scale = recipe.augment.multi_scale()?;
+        let batch = recipe.batch.get() as usize;
+        Ok(Self { set, augment: recipe.augment.augment(), multi_scale, batch, seed: recipe.seed, plan })
+    }
+
+    /// Starts making the batches of the steps from `from` to `to`.
+    ///
+    /// # Errors
+    /// [`DetectionError::Loader`].
+    pub fn start(self, from: u64, to: u64, workers: usize) -> Result<Batches, DetectionError> {
+        let plan = self.plan.clone();
+        let places = (from..to)
+            .flat_map(move |step| plan.micro_batches(step).map(move |micro_batch| Place { step, micro_batch }));
+        let make = Arc::new(move |place: &Place| self.make(*place));
+        Ok(Loader::start(workers, workers + AHEAD, places, make)?)
+    }
+
+    /// One micro-batch.
+    ///
+    /// # Errors
+    /// [`DataError`] of the first picture that cannot be read.
+    pub fn make(&self, place: Place) -> Result<Batch, DataError> {
+        let (epoch, position) = self.plan.place(place.micro_batch);
+        let order = epoch_order(self.set.images.len(), self.seed, epoch);
+        let first = position as usize * self.batch;
+        let members = &order[first..(first + self.batch).min(order.len())];
+        let (mut pictures, mut truths, mut image_ids) = (Vec::new(), Vec::new(), Vec::new());
+        for (image, &index) in members.iter().enumerate() {
+            let sample = self.augment.sample(&self.set, Draw { seed: self.seed, epoch, index })?;
+            truths.extend(sample.boxes.iter().map(|b| Truth {
+                image,
+                class: b.class as usize,
+                cxcywh: [b.cx, b.cy, b.w, b.h],
+            }));
+            pictures.push(sample.image);
+            image_ids.push(sample.image_ids);
+        }
+        let input = ImageSize::square(self.augment.size);
+        let size = self.multi_scale.map_or(input, |m| m.batch_size(input, m.draw(self.seed, place.step)));
+        let pixels = batch_pixels(&pictures, size);
+        let dims = Dims { n: pictures.len(), h: size.height, w: size.width, c: 3 };
+        Ok(Batch { dims, pixels, truths, image_ids, epoch })
+    }
+}
+
+/// The images of an epoch, as a plan wants them.
+pub fn images_of(set: &TrainingSet) -> NonZeroU64 {
+    NonZeroU64::new(set.images.len() as u64).unwrap_or(NonZeroU64::MIN)
+}

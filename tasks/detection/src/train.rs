@@ -1,0 +1,473 @@
+//! The training of a detector, from the data to the best weights.
+
+use std::num::NonZeroU64;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+use wrs_nn::{Buffer, Gradients, InputGradient, Params, Pass};
+use wrs_ops::conv::Algorithms;
+use wrs_optim::{Ema, Groups, Optimizer, RunLength as ScheduleLength, SavedState, StepReport, Wrs};
+use wrs_train::checkpoint::{CheckpointFile, Checkpoints, Damage, Mark};
+use wrs_train::interrupt::{Interrupt, Signal};
+use wrs_train::memory;
+use wrs_train::metrics::{Kind, MetricsLog};
+use wrs_train::progress::{Meter, Progress, Snapshot};
+use wrs_train::recipe::{Loaded, RunLength};
+use wrs_train::run_dir::{Place, RunDir, RunInfo, Status};
+use wrs_train::state::{Goal, TrainState};
+use wrs_weights::{NamedBuffers, safetensors, write_buffers};
+
+use crate::anchors::{Anchors, LevelMap};
+use crate::error::DetectionError;
+use crate::evaluate::{Detector, Evaluation, evaluate};
+use crate::loss::{LossError, LossStep, YoloLoss};
+use crate::model::YoloV3;
+use crate::plan::Plan;
+use crate::recipe::{Recipe, Regularizer};
+use crate::sample::{self, Batch, Batcher, Data};
+use crate::saved::Description;
+
+/// The files of a checkpoint.
+const MODEL: &str = "model.safetensors";
+const OPTIMIZER: &str = "optimizer.safetensors";
+const STATE: &str = "state.json";
+
+/// The metric that decides which weights are the best.
+const BEST_BY: &str = "ap50";
+
+/// Checkpoints kept beside the last and the best.
+const KEEP: usize = 1;
+
+/// How a run is carried out; nothing here changes a result.
+pub struct TrainOptions {
+    /// Threads that prepare pictures.
+    pub workers: usize,
+    /// Which kernels.
+    pub algorithms: Algorithms,
+    /// Where the talk goes.
+    pub progress: Box<dyn FnOnce(Option<std::fs::File>) -> Progress>,
+    /// Signals to stop.
+    pub interrupt: Interrupt,
+}
+
+/// How a run ended.
+#[derive(Clone, Debug)]
+pub struct TrainOutcome {
+    /// The run's directory.
+    pub run: PathBuf,
+    /// The signal that stopped it; `None` when it is finished.
+    pub stopped_by: Option<Signal>,
+}
+
+/// Begins a run: its directory and recipe are written before anything else happens.
+///
+/// # Errors
+/// [`DetectionError`].
+pub fn train(
+    loaded: &Loaded<Recipe>,
+    place: Place<'_>,
+    source: &str,
+    options: TrainOptions,
+) -> Result<TrainOutcome, DetectionError> {
+    let recipe = &loaded.recipe;
+    let mut info = RunInfo::starting("detection", source, &loaded.digest(), recipe.seed);
+    info.overrides.clone_from(&loaded.overrides);
+    info.machine.insert("threads".into(), rayon::current_num_threads().to_string());
+    let run = RunDir::create(place, &info, &loaded.resolved)?;
+    carry_out(recipe, &loaded.digest(), &run, info, options)
+}
+
+/// Goes on with a run, from its last checkpoint or from the start.  A finished run is left as it is.
+///
+/// # Errors
+/// [`DetectionError`].
+pub fn resume(root: &Path, options: TrainOptions) -> Result<TrainOutcome, DetectionError> {
+    let run = RunDir::open(root)?;
+    let info = run.files().read_info()?;
+    if info.status == Status::Finished {
+        (options.progress)(None).say(&format!("{}: every step is done", root.display()));
+        return Ok(TrainOutcome { run: root.to_owned(), stopped_by: None });
+    }
+    let name = run.files().recipe().display().to_string();
+    let loaded = Recipe::load(&name, &run.files().read_recipe()?, &[])?;
+    carry_out(&loaded.recipe, &loaded.digest(), &run, info, options)
+}
+
+fn carry_out(
+    recipe: &Recipe,
+    digest: &str,
+    run: &RunDir,
+    mut info: RunInfo,
+    options: TrainOptions,
+) -> Result<TrainOutcome, DetectionError> {
+    info.status = Status::Running;
+    run.write_info(&info)?;
+    let mut state = TrainState::new(digest);
+    let ended = steps(recipe, run, &mut state, options);
+    let status = match &ended {
+        Ok(None) => Status::Finished,
+        Ok(Some(_)) => Status::Interrupted,
+        Err(DetectionError::Diverged { .. }) => Status::Diverged,
+        Err(_) => Status::Failed,
+    };
+    info.end(status, state.best.clone());
+    run.write_info(&info)?;
+    Ok(TrainOutcome { run: run.files().root().to_owned(), stopped_by: ended? })
+}
+
+/// Every step of a run that is still to do; gives the signal that ended it early.
+fn steps(
+    recipe: &Recipe,
+    run: &RunDir,
+    state: &mut TrainState,
+    options: TrainOptions,
+) -> Result<Option<Signal>, DetectionError> {
+    let TrainOptions { workers, algorithms, progress, interrupt } = options;
+    let mut progress = progress(Some(run.open_log()?));
+    let checkpoints = run.checkpoints(KEEP)?;
+
+    // data
+    let data = sample::open(recipe, run.files().root())?;
+    let warm_up = |per_epoch| {
+        let length = ScheduleLength { steps: u64::MAX, steps_per_epoch: per_epoch };
+        recipe.schedule.warm_up.map_or(0, |w| w.steps(length))
+    };
+    let images = sample::images_of(&data.train);
+    let per_epoch = Plan::new(images, recipe.batch, recipe.nominal_batch, 0).per_epoch();
+    let plan = Plan::new(images, recipe.batch, recipe.nominal_batch, warm_up(per_epoch));
+    let total = match recipe.length {
+        RunLength::Steps(steps) => steps.get(),
+        RunLength::Epochs(epochs) => plan.steps_of(epochs.get()),
+    };
+    // The schedule counts micro-batches, as the code the paper ran does; without accumulation they are the steps.
+    let length = ScheduleLength { steps: plan.micro_batches(total.max(1) - 1).end, steps_per_epoch: per_epoch };
+
+    // network, loss, optimizer
+    let anchors = Anchors::from_sizes(&recipe.anchors)?;
+    let classes = data.class_names.len();
+    let (net, mut params) = YoloV3::new(&recipe.model, classes, anchors.levels[0].sizes.len(), recipe.seed);
+    let loss = YoloLoss::new(anchors.clone(), classes, recipe.loss.clone()).map_err(DetectionError::Loss)?;
+    let mut optimizer = optimizer_of(recipe, &params)?;
+    introduce(recipe, &data, &params, optimizer.as_ref(), run, total, &mut progress);
+
+    // where it stands
+    let metadata = Description::of(recipe, &data.class_names).metadata()?;
+    let mut ema = None;
+    let resumed = load(&checkpoints, state, &mut params, optimizer.as_mut(), recipe, &mut ema, &mut progress)?;
+    let mut metrics = if resumed {
+        let (metrics, dropped) = MetricsLog::resume(&run.files().metrics(), state.step)?;
+        if dropped.unreadable > 0 {
+            progress.say(&format!("metrics.jsonl: {} torn lines left out", dropped.unreadable));
+        }
+        metrics
+    } else {
+        let mut metrics = MetricsLog::restart(&run.files().metrics())?;
+        let report = optimizer.start(&mut params)?;
+        write_rescale(&mut metrics, 0, 0, &params, &report)?;
+        ema = recipe.ema.map(|config| Ema::new(config, &params)).transpose()?;
+        metrics
+    };
+    let batcher = Batcher::new(recipe, data.train.clone(), plan.clone())?;
+    let mut batches = batcher.start(state.step, total, workers)?;
+    let mut gradients = Gradients::new(&params);
+    let mut meter = Meter::new();
+
+    while state.step < total {
+        let begun = Instant::now();
+        let waited_before = batches.waited();
+        let step = state.step;
+        let range = plan.micro_batches(step);
+        let factors = recipe.schedule.at(range.end - 1, length);
+        let mut terms = Terms::default();
+        gradients.reset();
+        for _ in range.clone() {
+            let Some(batch) = batches.next() else { break };
+            let batch = batch?;
+            let scale = recipe.batch.get() as f64 / recipe.nominal_batch.get() as f64;
+            let settings = LossStep { giou_ratio: factors.warmth, scale };
+            terms.images += batch.dims.n;
+            terms.size = batch.dims.h.max(batch.dims.w);
+            micro_batch(&net, &mut params, &loss, batch, settings, algorithms, &mut gradients, &mut terms)
+                .map_err(|e| e.at_step(step + 1))?;
+        }
+        let (epoch, _) = plan.place(range.end - 1);
+        let settings = optimizer.groups().settings(recipe.lr, recipe.optimizer.momentum(), &factors, epoch);
+        let report = optimizer.step(&mut params, &mut gradients, &settings)?;
+        if let Some(ema) = &mut ema {
+            ema.update(&params)?;
+        }
+        state.step += 1;
+        (state.epoch, state.position) = plan.place(range.end);
+
+        // what it was
+        let waited = batches.waited().saturating_sub(waited_before);
+        meter.record(terms.images, begun.elapsed(), waited);
+        let lr = recipe.lr * factors.weights;
+        metrics.write(Kind::Train, state.step, epoch, &terms.record(lr, settings.momentum, begun.elapsed(), waited))?;
+        write_rescale(&mut metrics, state.step, epoch, &params, &report)?;
+        progress.update(&Snapshot {
+            epoch,
+            epochs: match recipe.length {
+                RunLength::Epochs(epochs) => Some(epochs.get()),
+                RunLength::Steps(_) => None,
+            },
+            step: state.step,
+            steps: total,
+            values: &terms.shown(),
+            lr,
+            pace: meter.pace(),
+            peak_memory: memory::peak_resident(),
+        });
+
+        // what it is worth, and whether it stays
+        let stop = interrupt.requested();
+        let done = state.step;
+        let due = |every: NonZeroU64| done.is_multiple_of(every.get()) || done == total;
+        let mut mark = Mark::Last;
+        if due(recipe.evaluate_every) {
+            let judged = ema.as_ref().map_or(&params, Ema::params);
+            let detector = Detector { net: &net, params: judged, anchors: &anchors, algorithms };
+            let result = evaluate(detector, &data.val, &recipe.evaluation, workers)?;
+            tell(&result, state.step, &mut progress);
+            metrics.write(Kind::Val, state.step, epoch, &result.metrics)?;
+            // A set without labels has no AP: the latest weights are then as good as any.
+            if state.improve(BEST_BY, result.metrics.ap50.unwrap_or(0.0), Goal::Highest)
+                || result.metrics.ap50.is_none()
+            {
+                run.replace_best(|writer| safetensors::write(judged, &metadata, writer))?;
+                mark = Mark::LastAndBest;
+            }
+        }
+        if due(recipe.checkpoint_every) || stop.is_some() || matches!(mark, Mark::LastAndBest) {
+            metrics.sync()?;
+            save(&checkpoints, state, &params, &metadata, optimizer.as_ref(), ema.as_ref(), mark)?;
+        }
+        if stop.is_some() && state.step < total {
+            progress.finish();
+            progress.say(&format!("stopped after step {}, saved", state.step));
+            return Ok(stop);
+        }
+    }
+    progress.finish();
+    Ok(None)
+}
+
+/// Forward, loss, backward of one micro-batch; nothing has changed when its loss is not finite.
+#[allow(clippy::too_many_arguments)] // the training step's own parts, listed once
+fn micro_batch(
+    net: &YoloV3,
+    params: &mut Params,
+    loss: &YoloLoss,
+    batch: Batch,
+    settings: LossStep,
+    algorithms: Algorithms,
+    gradients: &mut Gradients,
+    terms: &mut Terms,
+) -> Result<(), DetectionError> {
+    let mut pass = Pass::train(params, algorithms);
+    let x = pass.input(batch.dims, batch.pixels.into(), InputGradient::Skipped);
+    let outputs = net.forward(&mut pass, &x)?;
+    drop(x);
+    let maps: Vec<LevelMap<'_>> = outputs
+        .iter()
+        .map(|v| LevelMap { n: v.dims().n, h: v.dims().h, w: v.dims().w, logits: v.buffer().host() })
+        .collect();
+    let value = loss.compute(&maps, &batch.truths, settings).map_err(|source| match &source {
+        LossError::NotFinite { images, .. } => {
+            let images = images.iter().flat_map(|&i| batch.image_ids.get(i).into_iter().flatten().copied()).collect();
+            DetectionError::Diverged { step: 0, images, source }
+        }
+        _ => DetectionError::Loss(source),
+    })?;
+    terms.add(&value);
+    let Some(mut tape) = pass.into_tape() else { return Ok(()) };
+    let seeds: Vec<(wrs_nn::Value, Buffer)> = outputs.into_iter().zip(value.gradients).collect();
+    tape.update_statistics(params)?;
+    tape.backward(params, seeds, gradients, None)?;
+    Ok(())
+}
+
+impl DetectionError {
+    /// Names the step of a breakdown.
+    fn at_step(self, step: u64) -> Self {
+        match self {
+            Self::Diverged { images, source, .. } => Self::Diverged { step, images, source },
+            other => other,
+        }
+    }
+}
+
+/// The optimizer of a recipe at rest, WRS around it where the recipe says so.
+fn optimizer_of(recipe: &Recipe, params: &Params) -> Result<Box<dyn Optimizer>, DetectionError> {
+    let (scope, decay) = recipe.regularizer.decay();
+    let groups = Groups::by_role(params, scope, decay, &recipe.regularizer.rescaled(params))?;
+    let inner = recipe.optimizer.build(groups)?;
+    Ok(match &recipe.regularizer {
+        Regularizer::Wrs { rescale, .. } => Box::new(Wrs::new(inner, params, rescale.clone())?),
+        Regularizer::WeightDecay { .. } => inner,
+    })
+}
+
+/// Says what is about to happen.
+fn introduce(
+    recipe: &Recipe,
+    data: &Data,
+    params: &Params,
+    optimizer: &dyn Optimizer,
+    run: &RunDir,
+    total: u64,
+    progress: &mut Progress,
+) {
+    let scalars = params.trainable().len();
+    let root = run.files().root().display();
+    progress.say(&format!(
+        "recipe  {}  YOLOv3 {scalars} parameters  {} classes  {total} steps  batch {} (nominal {})  seed {}",
+        recipe.name,
+        data.class_names.len(),
+        recipe.batch,
+        recipe.nominal_batch,
+        recipe.seed
+    ));
+    progress.say(&format!("data    {}  validation {} images", data.root.display(), data.val.images.len()));
+    for note in &data.notes {
+        progress.say(&format!("        {note}"));
+    }
+    for (group, size) in optimizer.groups().iter().zip(optimizer.groups().sizes()) {
+        progress.say(&format!(
+            "group   {}: {} tensors, {} values, weight decay {}",
+            size.name, size.tensors, size.scalars, group.weight_decay
+        ));
+    }
+    progress.say(&format!("run     {root}   (to go on after a stop: wrs train --resume {root})"));
+}
+
+/// One line about an evaluation.
+fn tell(result: &Evaluation, step: u64, progress: &mut Progress) {
+    let percent = |value: Option<f64>| value.map_or("n/a".to_owned(), |v| format!("{:.1}", 100.0 * v));
+    let m = &result.metrics;
+    progress.say(&format!(
+        "step {step}: AP {}  AP50 {}  AP75 {}  (paper's mAP@0.5 {})",
+        percent(m.ap),
+        percent(m.ap50),
+        percent(m.ap75),
+        percent(m.paper.map50)
+    ));
+    if result.not_finite > 0 {
+        progress.say(&format!("step {step}: {} candidates with numbers that are not finite", result.not_finite));
+    }
+}
+
+/// Leaves what a rescale found in the metrics: over all rows, and by tensor.
+fn write_rescale(
+    metrics: &mut MetricsLog,
+    step: u64,
+    epoch: u64,
+    params: &Params,
+    report: &StepReport,
+) -> Result<(), DetectionError> {
+    let Some(rescale) = &report.rescale else { return Ok(()) };
+    let tensors: serde_json::Map<String, serde_json::Value> =
+        rescale.tensors.iter().map(|(id, stats)| (params.get(*id).name.clone(), json!(stats))).collect();
+    let values = json!({ "steps-since": rescale.steps_since, "all": rescale.all, "tensors": tensors });
+    metrics.write(Kind::Norms, step, epoch, &values)?;
+    Ok(())
+}
+
+/// The loss of a step, summed over its micro-batches.
+#[derive(Clone, Copy, Debug, Default)]
+struct Terms {
+    images: usize,
+    size: usize,
+    micro_batches: usize,
+    total: f64,
+    box_term: f64,
+    objectness: f64,
+    class: f64,
+    pairs: usize,
+    unmatched: usize,
+}
+
+impl Terms {
+    fn add(&mut self, loss: &crate::loss::Loss) {
+        self.micro_batches += 1;
+        self.total += loss.total;
+        self.box_term += loss.box_term;
+        self.objectness += loss.objectness;
+        self.class += loss.class;
+        self.pairs += loss.pairs.iter().sum::<usize>();
+        self.unmatched += loss.unmatched;
+    }
+
+    /// Means over the micro-batches.
+    fn shown(&self) -> [(&'static str, f64); 4] {
+        let n = self.micro_batches.max(1) as f64;
+        [("loss", self.total / n), ("box", self.box_term / n), ("obj", self.objectness / n), ("cls", self.class / n)]
+    }
+
+    fn record(&self, lr: f64, momentum: f64, took: Duration, waited: Duration) -> serde_json::Value {
+        let [loss, box_term, objectness, class] = self.shown().map(|(_, value)| value);
+        json!({
+            "loss": loss, "box": box_term, "objectness": objectness, "class": class, "lr": lr, "momentum": momentum,
+            "images": self.images, "size": self.size, "pairs": self.pairs, "unmatched": self.unmatched,
+            "ms": took.as_secs_f64() * 1e3, "data-ms": waited.as_secs_f64() * 1e3,
+        })
+    }
+}
+
+/// Brings everything back to the last checkpoint; `false` where there is none.
+fn load(
+    checkpoints: &Checkpoints,
+    state: &mut TrainState,
+    params: &mut Params,
+    optimizer: &mut dyn Optimizer,
+    recipe: &Recipe,
+    ema: &mut Option<Ema>,
+    progress: &mut Progress,
+) -> Result<bool, DetectionError> {
+    let Some(found) = checkpoints.load_last()? else { return Ok(false) };
+    found.notes.iter().for_each(|note| progress.say(note));
+    let checkpoint = found.checkpoint;
+    let damaged = |damage: Damage| DetectionError::Checkpoint(damage.into());
+    let named = |name| checkpoint.path(name).display().to_string();
+    let saved_state = TrainState::from_json(&checkpoint.read(STATE).map_err(damaged)?, &named(STATE))?;
+    saved_state.check_recipe(&state.recipe_digest, &named(STATE))?;
+    let model = checkpoint.read(MODEL).map_err(damaged)?;
+    safetensors::load_bytes(params, &model, &named(MODEL), safetensors::Strictness::Exact)?;
+    let buffers = NamedBuffers::read(&checkpoint.read(OPTIMIZER).map_err(damaged)?, &named(OPTIMIZER))?;
+    let mut saved = SavedState::new(buffers.into_all(), saved_state.counters.clone());
+    optimizer.load_state(&mut saved)?;
+    if let Some(config) = recipe.ema {
+        let mut average = Ema::new(config, params)?;
+        average.load_state(&mut saved)?;
+        *ema = Some(average);
+    }
+    saved.finish()?;
+    progress.say(&format!("resuming after step {}", saved_state.step));
+    *state = saved_state;
+    Ok(true)
+}
+
+/// Saves everything that the rest of the run depends on.
+fn save(
+    checkpoints: &Checkpoints,
+    state: &mut TrainState,
+    params: &Params,
+    metadata: &wrs_weights::Metadata,
+    optimizer: &dyn Optimizer,
+    ema: Option<&Ema>,
+    mark: Mark,
+) -> Result<(), DetectionError> {
+    let (own, average) = (optimizer.state(), ema.map(Ema::state).unwrap_or_default());
+    let counters = own.counters.iter().chain(&average.counters);
+    state.counters = counters.map(|(name, count)| ((*name).to_owned(), *count)).collect();
+    let buffers: Vec<(&str, &Buffer)> = own.buffers.iter().chain(&average.buffers).copied().collect();
+    let json = state.to_json()?;
+    let empty = wrs_weights::Metadata::new();
+    let files = vec![
+        CheckpointFile::written_by(MODEL, |writer| safetensors::write(params, metadata, writer)),
+        CheckpointFile::written_by(OPTIMIZER, |writer| write_buffers(&buffers, &empty, writer)),
+        CheckpointFile::bytes(STATE, &json),
+    ];
+    Ok(checkpoints.save(state.step, files, mark)?)
+}

@@ -1,0 +1,171 @@
+//! The paper's theorems on the real network's layers, at a small width: what weight rescaling rests on.
+
+use wrs_detection::model::{ModelConfig, YoloV3};
+use wrs_nn::{Buffer, Dims, Gradients, InputGradient, Params, Pass};
+use wrs_ops::conv::Algorithms;
+use wrs_ops::rng::Rng;
+
+const DIMS: Dims = Dims { n: 2, h: 128, w: 128, c: 3 };
+
+/// A norm must see at least so many values for its gradient to be orthogonal to working precision.
+const VALUES_PER_CHANNEL: usize = 32;
+
+fn network() -> (YoloV3, Params) {
+    YoloV3::new(&ModelConfig { width: 0.25, norm_eps: 1e-5, norm_momentum: 0.1 }, 5, 3, 7)
+}
+
+fn pixels() -> Buffer {
+    let mut rng = Rng::new(3, "pixels", 0, 0);
+    (0..DIMS.len()).map(|_| rng.uniform() as f32).collect::<Vec<_>>().into()
+}
+
+/// The gradient of half the mean square of the outputs.
+fn gradient(net: &YoloV3, params: &Params) -> Gradients {
+    let mut pass = Pass::train(params, Algorithms::Exact);
+    let x = pass.input(DIMS, pixels(), InputGradient::Skipped);
+    let outputs = net.forward(&mut pass, &x).unwrap();
+    let seeds = outputs
+        .into_iter()
+        .map(|out| {
+            let n = out.dims().len() as f32;
+            let seed: Vec<f32> = out.buffer().host().iter().map(|v| v / n).collect();
+            (out, seed.into())
+        })
+        .collect();
+    let mut gradients = Gradients::new(params);
+    pass.into_tape().unwrap().backward(params, seeds, &mut gradients, None).unwrap();
+    gradients
+}
+
+fn evaluate(net: &YoloV3, params: &Params) -> Vec<f32> {
+    let mut pass = Pass::eval(params, Algorithms::Exact);
+    let x = pass.input(DIMS, pixels(), InputGradient::Skipped);
+    net.forward(&mut pass, &x).unwrap().iter().flat_map(|v| v.buffer().host().to_vec()).collect()
+}
+
+fn dot(a: &[f32], b: &[f32]) -> f64 {
+    a.iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum()
+}
+
+/// Values per channel that the norm behind each filter sees, by name of the weight.
+fn values_per_channel(name: &str) -> usize {
+    let stride = match name.split('.').collect::<Vec<_>>().as_slice() {
+        ["backbone", "stem", ..] => 1,
+        ["backbone", "stages", stage, ..] => 2 << stage.parse::<usize>().unwrap(),
+        // A route works at the stride of the level above the one it feeds.
+        ["necks" | "heads" | "routes", level, ..] => 32 >> level.parse::<usize>().unwrap(),
+        _ => panic!("{name}"),
+    };
+    DIMS.n * (DIMS.h / stride) * (DIMS.w / stride)
+}
+
+/// Theorem 3.1: the gradient is orthogonal to each filter that feeds a norm.
+#[test]
+fn the_gradient_is_orthogonal_to_each_filter() {
+    let (net, params) = network();
+    let mut gradients = gradient(&net, &params);
+    let flat = gradients.finish().host().to_vec();
+    let mut judged = 0;
+    let filters = params.filters();
+    let gradient_norms: Vec<f64> = filters
+        .iter()
+        .map(|f| dot(&flat[params.get(f.weight).range.clone()], &flat[params.get(f.weight).range.clone()]).sqrt())
+        .collect();
+    let typical = gradient_norms.iter().sum::<f64>() / gradient_norms.len() as f64;
+    for filter in filters {
+        let p = params.get(filter.weight);
+        if values_per_channel(&p.name) < VALUES_PER_CHANNEL {
+            continue;
+        }
+        let row_len = p.shape[1..].iter().product();
+        let (w, g) = (params.values(filter.weight), &flat[p.range.clone()]);
+        for (row, (w, g)) in w.chunks(row_len).zip(g.chunks(row_len)).enumerate() {
+            let (norm_w, norm_g) = (dot(w, w).sqrt(), dot(g, g).sqrt());
+            if norm_g < 1e-3 * typical / (p.shape[0] as f64).sqrt() {
+                continue; // negligible: nothing but rounding
+            }
+            let cosine = dot(w, g).abs() / (norm_w * norm_g);
+            assert!(cosine < 1e-4, "{} row {row}: |<w, g>| / (|w| |g|) = {cosine:.2e}", p.name);
+            judged += 1;
+        }
+    }
+    assert!(judged > 3000, "only {judged} filters were judged");
+}
+
+/// Corollary 3.3: a step of plain SGD grows each filter's squared norm by lr^2 |g|^2.
+#[test]
+fn a_step_grows_each_filter_by_its_squared_length() {
+    let (net, params) = network();
+    let mut gradients = gradient(&net, &params);
+    let flat = gradients.finish().host().to_vec();
+    let mut judged = 0;
+    for filter in params.filters() {
+        let p = params.get(filter.weight);
+        if values_per_channel(&p.name) < VALUES_PER_CHANNEL {
+            continue;
+        }
+        let row_len = p.shape[1..].iter().product();
+        let (w, g) = (params.values(filter.weight), &flat[p.range.clone()]);
+        for (row, (w, g)) in w.chunks(row_len).zip(g.chunks(row_len)).enumerate() {
+            let (norm_w, norm_g) = (dot(w, w).sqrt(), dot(g, g).sqrt());
+            if norm_g == 0.0 {
+                continue;
+            }
+            // A step of a tenth of the filter's length: above the 0.05 from which f32 shows the growth.
+            let lr = (0.1 * norm_w / norm_g) as f32;
+            let moved: Vec<f32> = w.iter().zip(g).map(|(w, g)| w - lr * g).collect();
+            let growth = dot(&moved, &moved) - dot(w, w);
+            let expected = f64::from(lr).powi(2) * dot(g, g);
+            let error = (growth - expected).abs() / expected;
+            if norm_g * f64::from(lr) >= 0.05 * norm_w && significant(norm_g, &flat) {
+                assert!(error < 1e-3, "{} row {row}: growth {growth:.3e}, lr^2 |g|^2 {expected:.3e}", p.name);
+                judged += 1;
+            }
+        }
+    }
+    assert!(judged > 3000, "only {judged} filters were judged");
+}
+
+fn significant(norm_g: f64, flat: &[f32]) -> bool {
+    norm_g > 1e-3 * (dot(flat, flat) / flat.len() as f64).sqrt()
+}
+
+/// A rescale leaves evaluation mode as it was; the literal form, which leaves the statistics, does not.
+#[test]
+fn evaluation_survives_a_rescale_unless_literal() {
+    use std::num::NonZeroU64;
+    use wrs_optim::{DecayScope, Groups, Momentum, Optimizer, Select, Sgd, Wrs, WrsConfig};
+    let (net, mut params) = network();
+    // Statistics of real activations, so that the norms are what training would leave.
+    for _ in 0..20 {
+        let mut pass = Pass::train(&params, Algorithms::Exact);
+        let x = pass.input(DIMS, pixels(), InputGradient::Skipped);
+        net.forward(&mut pass, &x).unwrap();
+        pass.into_tape().unwrap().update_statistics(&mut params).unwrap();
+    }
+    let before = evaluate(&net, &params);
+    let largest = before.iter().fold(0.0f32, |m, v| m.max(v.abs()));
+    let change = |literal: bool| {
+        let mut params = params.clone();
+        let config = WrsConfig {
+            tau: NonZeroU64::MIN,
+            select: Select::Filters,
+            literal,
+            rescale_at_start: true,
+            angles: false,
+            active: None,
+        };
+        let groups = Groups::by_role(&params, DecayScope::All, 0.0, &[]).unwrap();
+        let mut wrs = Wrs::new(Sgd::new(groups, Momentum::Classical), &params, config).unwrap();
+        wrs.start(&mut params).unwrap();
+        let after = evaluate(&net, &params);
+        let largest_change = before.iter().zip(&after).fold(0.0f32, |m, (a, b)| m.max((a - b).abs()));
+        f64::from(largest_change / largest)
+    };
+    let (synced, literal) = (change(false), change(true));
+    assert!(synced < EVAL_TOLERANCE, "statistics in step: {synced:.2e}");
+    assert!(literal > 100.0 * EVAL_TOLERANCE, "literal: {literal:.2e}");
+}
+
+/// What a rescale may change of the outputs, against the largest of them: eps is felt a little more or less.
+const EVAL_TOLERANCE: f64 = 1e-5;
