@@ -2,13 +2,13 @@
 //!
 //! Activations `[N, H, W, C]`, weights `[O, kh, kw, I / groups]`.  The algorithm follows the shape:
 //!
-//! * an implicit matrix product ([`product`]): pixels are rows, gathered tap by tap through pointers, so nothing is copied;
-//!   a 1x1 convolution is the same with one tap; few input channels are copied side by side first ([`im2col`]);
-//! * for the weight gradient a sum of outer products over packed pixels ([`direct_weight`]);
-//! * one filter a channel ([`depthwise`]): lanes run over the channels;
+//! * an implicit matrix product (`product`): pixels are rows, gathered tap by tap through pointers, so nothing is copied;
+//!   a 1x1 convolution is the same with one tap; few input channels are copied side by side first (`im2col`);
+//! * for the weight gradient a sum of outer products over packed pixels (`direct_weight`);
+//! * one filter a channel (`depthwise`): lanes run over the channels;
 //! * Winograd's for 3x3 at stride 1, where it pays and [`Algorithms::Fast`] allows it.
 //!
-//! All end in the register tiles of [`microkernel`].  Sums over pixels are cut by shape alone and added in a fixed order.
+//! All end in the register tiles of `microkernel`.  Sums over pixels are cut by shape alone and added in a fixed order.
 
 mod bias;
 mod depthwise;

@@ -172,6 +172,10 @@ pub(crate) use x86::{Avx2, Avx512};
 #[cfg(target_arch = "x86_64")]
 mod x86 {
     use super::{LANES, Lanes};
+    #[allow(
+        clippy::wildcard_imports,
+        reason = "two instruction sets' worth of intrinsics, each used once or twice"
+    )]
     use std::arch::x86_64::*;
 
     /// One AVX-512 register.

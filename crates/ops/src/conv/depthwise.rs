@@ -81,7 +81,7 @@ impl Lines<'_> {
     unsafe fn run(&self, isa: Isa, out: Shared) {
         (0..self.sampling.images * self.sampling.size[0]).into_par_iter().for_each(|line| {
             // SAFETY: lines are apart from one another; the instruction set is one this machine has.
-            unsafe { run(isa, Line { lines: self, line, out: out.get() }) }
+            unsafe { run(isa, Line { all: self, index: line, out: out.get() }) }
         });
     }
 }
@@ -91,8 +91,8 @@ impl Lines<'_> {
 /// # Safety
 /// As [`Lines::run`], for the pixels of the row.
 struct Line<'a> {
-    lines: &'a Lines<'a>,
-    line: usize,
+    all: &'a Lines<'a>,
+    index: usize,
     out: *mut f32,
 }
 
@@ -101,8 +101,8 @@ impl Kernel for Line<'_> {
 
     #[inline(always)]
     unsafe fn call<V: Lanes>(self) {
-        let Lines { sampling, source, weights, channels, layout, .. } = *self.lines;
-        let (image, row) = (self.line / sampling.size[0], self.line % sampling.size[0]);
+        let Lines { sampling, source, weights, channels, layout, .. } = *self.all;
+        let (image, row) = (self.index / sampling.size[0], self.index % sampling.size[0]);
         let mut met: Vec<(&[f32], &[f32])> = Vec::with_capacity(sampling.taps.len());
         for column in 0..sampling.size[1] {
             met.clear();
@@ -128,13 +128,13 @@ impl Kernel for Line<'_> {
 impl Line<'_> {
     #[inline(always)]
     unsafe fn pixel<V: Lanes>(&self, met: &[(&[f32], &[f32])], place: usize) {
-        let channels = self.lines.channels;
+        let channels = self.all.channels;
         for channel in (0..channels).step_by(LANES) {
             let lanes = LANES.min(channels - channel);
             // SAFETY: `channel + lanes <= channels`, the length of every slice of `met` and of the pixel.
             unsafe {
                 let to = self.out.add(place + channel);
-                let mut sum = match self.lines.store {
+                let mut sum = match self.all.store {
                     Store::Overwrite => V::zero(),
                     Store::Accumulate => V::load_partial(to, lanes),
                 };
@@ -142,7 +142,7 @@ impl Line<'_> {
                     let source = V::load_partial(source.as_ptr().add(channel), lanes);
                     sum = source.mul_add(V::load_partial(weight.as_ptr().add(channel), lanes), sum);
                 }
-                if let Some(finish) = &self.lines.finish {
+                if let Some(finish) = &self.all.finish {
                     sum = finish.apply_partial(sum, place, channel, lanes);
                 }
                 sum.store_partial(to, lanes);

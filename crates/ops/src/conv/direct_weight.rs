@@ -21,8 +21,8 @@ const BLOCK: usize = 192;
 /// Pixels a part has at least.
 const PART: usize = 2048;
 /// Most parts, and most values of all their sums.
-const MOST_PARTS: usize = 16;
-const MOST_PARTIAL_VALUES: usize = 1 << 24;
+const MOST_PARTS: usize = 32;
+const MOST_PARTIAL_VALUES: usize = 1 << 22;
 /// Filters, or channels, a range has at least: the other side is packed again for each.
 const RANGE: usize = 64;
 /// Tasks a thread gets, so that a late one is not waited for long.

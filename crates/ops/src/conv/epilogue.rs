@@ -38,7 +38,10 @@ impl Epilogue<'_> {
     pub(crate) fn finish(&self) -> Option<Finish> {
         let address = |values: Option<&[f32]>| values.map_or(std::ptr::null(), <[f32]>::as_ptr);
         let slope = self.activation.negative_slope();
-        let idle = self.scale.is_none() && self.shift.is_none() && self.residual.is_none() && slope == 1.0;
+        let idle = self.scale.is_none()
+            && self.shift.is_none()
+            && self.residual.is_none()
+            && self.activation == Activation::Identity;
         (!idle).then(|| Finish {
             scale: address(self.scale),
             shift: address(self.shift),

@@ -15,6 +15,7 @@ mod product;
 #[cfg(test)]
 mod tests;
 mod transforms;
+mod weights;
 
 use super::Shared;
 use super::epilogue::Epilogue;
@@ -23,7 +24,8 @@ use crate::Store;
 use crate::simd::Isa;
 use gradient::WeightGradient;
 use lines::{F2, F4};
-use product::{Orientation, Product};
+use product::Product;
+use weights::{Orientation, Weights};
 
 /// The outputs of one tile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -112,8 +114,9 @@ pub(crate) fn forward(
     tile: Tile,
 ) {
     let y = Shared::new(y);
-    let (orientation, store, finish) = (Orientation::Forward, Store::Overwrite, epilogue.finish());
-    multiply(&Product { isa, shape: *shape, x, weight, orientation, store, finish, y }, tile);
+    let weights = weights(isa, shape, weight, Orientation::Forward);
+    let (store, finish) = (Store::Overwrite, epilogue.finish());
+    multiply(&Product { isa, shape: *shape, x, weights, store, finish, y }, tile);
 }
 
 /// The gradient of the input, for shapes to which the algorithm [`applies`].
@@ -131,8 +134,13 @@ pub(crate) fn backward_input(
 ) {
     let Some(shape) = transposed(shape) else { return };
     let y = Shared::new(gx);
-    let orientation = Orientation::Transposed;
-    multiply(&Product { isa, shape, x: gy, weight, orientation, store, finish: None, y }, tile);
+    let weights = weights(isa, &shape, weight, Orientation::Transposed);
+    multiply(&Product { isa, shape, x: gy, weights, store, finish: None, y }, tile);
+}
+
+/// The filters of a correlation over `shape`.
+fn weights<'a>(isa: Isa, shape: &ConvShape, values: &'a [f32], orientation: Orientation) -> Weights<'a> {
+    Weights { isa, values, orientation, sources: shape.c_in, destinations: shape.c_out }
 }
 
 fn multiply(product: &Product, tile: Tile) {

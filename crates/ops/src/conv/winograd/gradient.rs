@@ -7,7 +7,7 @@
 use super::filters::FilterGradients;
 use super::grid::Grid;
 use super::layout::{Layout, odd_lines};
-use super::lines::{Lines, TAPS};
+use super::lines::{Lines, TAPS, positions};
 use super::transforms::{Inputs, OutputGradients};
 use crate::conv::microkernel::{OuterProduct, Run, outer_rows, outer_width};
 use crate::conv::{ConvShape, Shared};
@@ -52,10 +52,6 @@ struct Chunk {
 struct Block {
     filters: Range<usize>,
     channels: Range<usize>,
-}
-
-const fn positions<L: Lines>() -> usize {
-    L::WINDOW * L::WINDOW
 }
 
 impl WeightGradient<'_> {

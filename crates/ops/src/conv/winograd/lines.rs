@@ -34,6 +34,11 @@ pub(super) trait Lines {
     unsafe fn filter_transposed<V: Lanes>(u: [V; MAX_WINDOW]) -> [V; TAPS];
 }
 
+/// Positions of a window in two dimensions, each of which is one product.
+pub(super) const fn positions<L: Lines>() -> usize {
+    L::WINDOW * L::WINDOW
+}
+
 /// F(2, 3): 16 products for the 36 of four outputs.
 pub(super) struct F2;
 /// F(4, 3): 36 products for the 144 of sixteen outputs.
