@@ -177,8 +177,8 @@ fn fail(arguments: &[&str]) -> (i32, String) {
 fn bad_input_gets_one_clear_error() {
     let (code, text) = fail(&["train", "demoo"]);
     assert!(code == 2 && text.contains("demoo") && text.contains("help:"), "{code} {text}");
-    let (code, text) = fail(&["train", "demo", "--print", "--set", "optimizer.sgd.momentun=1"]);
-    assert!(code == 2 && text.contains("momentum"), "{code} {text}");
+    let (code, text) = fail(&["train", "demo", "--print", "--set", "loss.box-gian=1"]);
+    assert!(code == 2 && text.contains("box-gain"), "{code} {text}");
     let (code, text) = fail(&["train", "demo", "--print", "--set", "lr=-1"]);
     assert!(code == 2 && text.contains("lr"), "{code} {text}");
     let folder = TempDir::new().unwrap();
@@ -196,6 +196,18 @@ fn bad_input_gets_one_clear_error() {
     let broken = broken.display().to_string();
     let (code, text) = fail(&["predict", &broken, &broken]);
     assert!(code == 4 && text.contains("broken.safetensors"), "{code} {text}");
+}
+
+#[test]
+fn a_training_that_breaks_down_names_term_step_and_pictures() {
+    let folder = TempDir::new().unwrap();
+    let run = folder.path().join("run");
+    let output = small(&run, "2", "2").args(["--set", "lr=1e30"]).output().unwrap();
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(6), "{text}");
+    assert!(text.contains("error: step ") && text.contains("not finite") && text.contains("pictures: ["), "{text}");
+    let info: serde_json::Value = serde_json::from_slice(&fs::read(run.join("run.json")).unwrap()).unwrap();
+    assert_eq!(info["status"], "diverged");
 }
 
 #[test]

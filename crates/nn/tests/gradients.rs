@@ -1,8 +1,8 @@
 //! The tape as a whole, by central differences: a value with several readers, shortcuts, concatenation, upsampling.
 
 use wrs_nn::{
-    Buffer, Conv, ConvBn, ConvBnConfig, ConvConfig, Dims, Gradients, InputGradient, NnError, NormConfig, ParamId, Params,
-    ParamsBuilder, Pass, Value, concat, upsample_nearest,
+    Buffer, Conv, ConvBn, ConvBnConfig, ConvConfig, Dims, Gradients, InputGradient, NnError, NormConfig, ParamId,
+    Params, ParamsBuilder, Pass, Value, concat, upsample_nearest,
 };
 use wrs_ops::Activation;
 use wrs_ops::conv::Algorithms;

@@ -3,8 +3,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use wrs_datasets::augment::{Enlarge, Letterbox, batch_pixels, rectangular_input};
-use wrs_datasets::image::{ImageSize, ResizeFilter, long_side_size, read_image, resize};
+use wrs_datasets::augment::{Letterbox, batch_pixels, rectangular_input};
+use wrs_datasets::image::{ImageSize, ResizeFilter, long_side_size, read_image};
 use wrs_datasets::loader::Loader;
 use wrs_datasets::{BoxXyxy, CocoDataset, DataError, ImageRgb8};
 use wrs_eval::{Category, Detection, DetectionMetrics, GroundTruth, GtBox, evaluate_detections};
@@ -16,7 +16,7 @@ use crate::decode::decode;
 use crate::error::DetectionError;
 use crate::model::{MAX_STRIDE, YoloV3};
 use crate::nms::{NmsSettings, suppress};
-use crate::recipe::EvaluationSettings;
+use crate::recipe::{EvaluationSettings, InputShape};
 
 /// Pictures that may wait for the network.
 const AHEAD: usize = 4;
@@ -59,29 +59,24 @@ pub struct FoundInPicture {
 pub struct Prepared {
     fit: Letterbox,
     pixels: Vec<f32>,
-    size: ImageSize,
 }
 
-/// Resizes a picture to `size` along its long side and pads the other to whole strides.
-///
-/// As the paper's code tests: first along the long side by area averaging (small pictures grow), then padded with grey.
+/// Resizes a picture to `size` along its long side, by area averaging (small pictures grow), and pads it with grey.
 ///
 /// # Errors
 /// [`DataError::Resize`].
-pub fn prepare(image: &ImageRgb8, size: usize) -> Result<Prepared, DataError> {
-    let resized = resize(image, long_side_size(image.size, size), ResizeFilter::Area)?;
-    let input = rectangular_input(&[resized.size], size, MAX_STRIDE, 0.0);
-    let padded = Letterbox::fit(resized.size, input, Enlarge::Never).apply(&resized, ResizeFilter::Bilinear)?;
-    let pixels = batch_pixels([&padded], input);
-    let content = resized.size;
-    let fit = Letterbox {
-        image: image.size,
-        input,
-        content,
-        left: input.width.saturating_sub(content.width) / 2,
-        top: input.height.saturating_sub(content.height) / 2,
+pub fn prepare(image: &ImageRgb8, settings: &EvaluationSettings) -> Result<Prepared, DataError> {
+    let size = settings.size.get();
+    let content = long_side_size(image.size, size);
+    let input = match settings.shape {
+        InputShape::Rectangle => rectangular_input(&[content], size, MAX_STRIDE, 0.0),
+        InputShape::Square => ImageSize::square(size.next_multiple_of(MAX_STRIDE)),
     };
-    Ok(Prepared { fit, pixels, size: input })
+    let padding = |input: usize, content: usize| input.saturating_sub(content) / 2;
+    let (left, top) = (padding(input.width, content.width), padding(input.height, content.height));
+    let fit = Letterbox { image: image.size, input, content, left, top };
+    let padded = fit.apply(image, ResizeFilter::Area)?;
+    Ok(Prepared { pixels: batch_pixels([&padded], input), fit })
 }
 
 impl Detector<'_> {
@@ -90,8 +85,8 @@ impl Detector<'_> {
     /// # Errors
     /// [`DetectionError::Nn`] when the network refuses.
     pub fn find(&self, picture: Prepared, nms: &NmsSettings) -> Result<FoundInPicture, DetectionError> {
-        let Prepared { fit, pixels, size } = picture;
-        let dims = Dims { n: 1, h: size.height, w: size.width, c: 3 };
+        let Prepared { fit, pixels } = picture;
+        let dims = Dims { n: 1, h: fit.input.height, w: fit.input.width, c: 3 };
         let mut pass = Pass::eval(self.params, self.algorithms);
         let x = pass.input(dims, pixels.into(), InputGradient::Skipped);
         let outputs = self.net.forward(&mut pass, &x)?;
@@ -133,11 +128,11 @@ pub fn evaluate(
     settings: &EvaluationSettings,
     workers: usize,
 ) -> Result<Evaluation, DetectionError> {
-    let size = settings.size.get();
+    let how = settings.clone();
     let readable: Vec<_> = data.images.iter().filter(|image| image.on_disk).cloned().collect();
     let ids: Vec<u64> = readable.iter().map(|image| image.id).collect();
     let make = Arc::new(move |image: &wrs_datasets::coco::ImageRecord| {
-        prepare(&read_image(&image.path, Some(image.size))?.image, size)
+        prepare(&read_image(&image.path, Some(image.size))?.image, &how)
     });
     let pictures = Loader::start(workers, workers + AHEAD, readable, make)?;
     let (mut detections, mut not_finite) = (Vec::new(), 0);
@@ -178,10 +173,9 @@ pub fn ground_truth(data: &CocoDataset) -> GroundTruth {
 pub fn find_in_file(
     detector: Detector<'_>,
     path: &Path,
-    size: usize,
-    nms: &NmsSettings,
+    settings: &EvaluationSettings,
 ) -> Result<(ImageRgb8, FoundInPicture), DetectionError> {
     let image = read_image(path, None)?.image;
-    let found = detector.find(prepare(&image, size)?, nms)?;
+    let found = detector.find(prepare(&image, settings)?, &settings.nms)?;
     Ok((image, found))
 }

@@ -11,6 +11,7 @@ use wrs_ops::conv::Algorithms;
 use crate::error::DetectionError;
 use crate::evaluate::{Detector, Found, find_in_file};
 use crate::nms::{Labels, NmsSettings};
+use crate::recipe::EvaluationSettings;
 use crate::saved::SavedNet;
 
 /// What is shown in a picture, unless asked otherwise: fewer and surer boxes than an evaluation counts.
@@ -106,9 +107,10 @@ fn find(saved: &SavedNet, path: &Path, options: PredictOptions<'_>) -> Result<(I
     let evaluation = &saved.description.evaluation;
     let nms =
         NmsSettings { confidence: options.confidence, iou: IOU, labels: Labels::Single, ..evaluation.nms.clone() };
+    let shown = EvaluationSettings { nms, ..evaluation.clone() };
     let detector =
         Detector { net: &saved.net, params: &saved.params, anchors: &saved.anchors, algorithms: options.algorithms };
-    let (picture, result) = find_in_file(detector, path, evaluation.size.get(), &nms)?;
+    let (picture, result) = find_in_file(detector, path, &shown)?;
     Ok((picture, result.found))
 }
 

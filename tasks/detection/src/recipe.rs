@@ -200,12 +200,24 @@ impl Regularizer {
     }
 }
 
-/// How pictures are evaluated: resized to `size` along the long side, padded to whole strides, one at a time.
+/// The network's input for one picture.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum InputShape {
+    /// The picture's own, padded to whole strides: what the paper's code tests with.
+    Rectangle,
+    /// Square, as the samples of the training are.
+    Square,
+}
+
+/// How pictures are evaluated: resized to `size` along the long side, padded, one at a time.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct EvaluationSettings {
     /// Long side of the network's input, in pixels.
     pub size: NonZeroUsize,
+    /// Its other side.
+    pub shape: InputShape,
     /// Which boxes count.
     pub nms: NmsSettings,
 }

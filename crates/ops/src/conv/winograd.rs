@@ -2,7 +2,7 @@
 //!
 //! Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks" (CVPR 2016): a tile of `m x m` outputs costs
 //! `(m + 2)²` multiplications for each pair of channels instead of `9 m²`, 2.25 times fewer with `m = 2` and 4 times with
-//! `m = 4`, paid for with rounding errors of a few units (F2) to some ten units (F4) of those of a direct sum.  We add:
+//! `m = 4`, paid for with rounding errors of a few units of those of a direct sum.  We add:
 //! dilation, by splitting the output in phases; any padding; and the gradient of the weights, where the transposed
 //! transforms take the place of the originals.
 

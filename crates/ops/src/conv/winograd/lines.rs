@@ -80,6 +80,20 @@ impl Lines for F2 {
     }
 }
 
+/// The points at which F(4, 3) evaluates its polynomials, beside 0 and infinity: `±A` and `±B`.
+///
+/// Not the usual 1 and 2: on random maps of 256 channels these leave a quarter of their largest error and 0.4 of their mean
+/// one (Barabasz, Anderson, Soodhalter and Gregg, "Error Analysis and Improving the Accuracy of Winograd Convolution for
+/// Deep Neural Networks", 2020, on why the choice matters).  Their powers are exact in f32.
+const A: f32 = 0.625;
+const B: f32 = 1.5;
+const A2: f32 = A * A;
+const B2: f32 = B * B;
+/// What the Lagrange polynomials of 0, `±A` and `±B` are divided by.
+const F0: f32 = A2 * B2;
+const FA: f32 = 2.0 * A2 * (A2 - B2);
+const FB: f32 = 2.0 * B2 * (B2 - A2);
+
 // SAFETY of every block: arithmetic on registers; the caller vouches for the instruction set.
 #[allow(clippy::undocumented_unsafe_blocks)]
 impl Lines for F4 {
@@ -89,58 +103,64 @@ impl Lines for F4 {
     #[inline(always)]
     unsafe fn input<V: Lanes>([d0, d1, d2, d3, d4, d5]: [V; MAX_WINDOW]) -> [V; MAX_WINDOW] {
         unsafe {
-            let (two, four, minus_four, minus_five) = (V::splat(2.0), V::splat(4.0), V::splat(-4.0), V::splat(-5.0));
-            let (even1, odd1) = (d2.mul_add(minus_four, d4), d1.mul_add(minus_four, d3));
-            let (even2, odd2) = (d4.sub(d2), d3.sub(d1).mul(two));
+            let (product, sum) = (V::splat(F0), V::splat(-(A2 + B2)));
+            let (even_a, odd_a) = (d2.mul_add(V::splat(-B2), d4), d1.mul_add(V::splat(-B2), d3));
+            let (even_b, odd_b) = (d2.mul_add(V::splat(-A2), d4), d1.mul_add(V::splat(-A2), d3));
             [
-                d0.mul_add(four, d2.mul_add(minus_five, d4)),
-                even1.add(odd1),
-                even1.sub(odd1),
-                even2.add(odd2),
-                even2.sub(odd2),
-                d1.mul_add(four, d3.mul_add(minus_five, d5)),
+                d0.mul_add(product, d2.mul_add(sum, d4)),
+                odd_a.mul_add(V::splat(A), even_a),
+                odd_a.mul_add(V::splat(-A), even_a),
+                odd_b.mul_add(V::splat(B), even_b),
+                odd_b.mul_add(V::splat(-B), even_b),
+                d1.mul_add(product, d3.mul_add(sum, d5)),
             ]
         }
     }
     #[inline(always)]
     unsafe fn output<V: Lanes>([p0, p1, p2, p3, p4, p5]: [V; MAX_WINDOW]) -> [V; MAX_OUTPUTS] {
         unsafe {
-            let (even1, odd1, even2, odd2) = (p1.add(p2), p1.sub(p2), p3.add(p4), p3.sub(p4));
+            let (even_a, odd_a, even_b, odd_b) = (p1.add(p2), p1.sub(p2), p3.add(p4), p3.sub(p4));
             [
-                p0.add(even1.add(even2)),
-                odd2.mul_add(V::splat(2.0), odd1),
-                even2.mul_add(V::splat(4.0), even1),
-                odd2.mul_add(V::splat(8.0), odd1).add(p5),
+                p0.add(even_a.add(even_b)),
+                odd_b.mul_add(V::splat(B), odd_a.mul(V::splat(A))),
+                even_b.mul_add(V::splat(B2), even_a.mul(V::splat(A2))),
+                odd_b.mul_add(V::splat(B * B2), odd_a.mul_add(V::splat(A * A2), p5)),
             ]
         }
     }
     #[inline(always)]
     unsafe fn output_transposed<V: Lanes>([y0, y1, y2, y3]: [V; MAX_OUTPUTS]) -> [V; MAX_WINDOW] {
         unsafe {
-            let (even1, odd1) = (y0.add(y2), y1.add(y3));
-            let (even2, odd2) = (y2.mul_add(V::splat(4.0), y0), y3.mul_add(V::splat(8.0), y1.mul(V::splat(2.0))));
-            [y0, even1.add(odd1), even1.sub(odd1), even2.add(odd2), even2.sub(odd2), y3]
+            let (even_a, odd_a) = (y2.mul_add(V::splat(A2), y0), y3.mul_add(V::splat(A2), y1));
+            let (even_b, odd_b) = (y2.mul_add(V::splat(B2), y0), y3.mul_add(V::splat(B2), y1));
+            [
+                y0,
+                odd_a.mul_add(V::splat(A), even_a),
+                odd_a.mul_add(V::splat(-A), even_a),
+                odd_b.mul_add(V::splat(B), even_b),
+                odd_b.mul_add(V::splat(-B), even_b),
+                y3,
+            ]
         }
     }
     #[inline(always)]
     unsafe fn filter<V: Lanes>([g0, g1, g2]: [V; TAPS]) -> [V; MAX_WINDOW] {
         unsafe {
-            let minus_sixth = V::splat(-1.0 / 6.0);
-            let (even1, odd1) = (g0.add(g2).mul(minus_sixth), g1.mul(minus_sixth));
-            let even2 = g0.mul_add(V::splat(1.0 / 24.0), g2.mul(V::splat(1.0 / 6.0)));
-            let odd2 = g1.mul(V::splat(1.0 / 12.0));
-            [g0.mul(V::splat(0.25)), even1.add(odd1), even1.sub(odd1), even2.add(odd2), even2.sub(odd2), g2]
+            let (even_a, odd_a) = (g2.mul_add(V::splat(A2), g0).mul(V::splat(1.0 / FA)), g1.mul(V::splat(A / FA)));
+            let (even_b, odd_b) = (g2.mul_add(V::splat(B2), g0).mul(V::splat(1.0 / FB)), g1.mul(V::splat(B / FB)));
+            let first = g0.mul(V::splat(1.0 / F0));
+            [first, even_a.add(odd_a), even_a.sub(odd_a), even_b.add(odd_b), even_b.sub(odd_b), g2]
         }
     }
     #[inline(always)]
     unsafe fn filter_transposed<V: Lanes>([u0, u1, u2, u3, u4, u5]: [V; MAX_WINDOW]) -> [V; TAPS] {
         unsafe {
-            let (minus_sixth, sixth) = (V::splat(-1.0 / 6.0), V::splat(1.0 / 6.0));
-            let (even1, odd1, even2, odd2) = (u1.add(u2), u1.sub(u2), u3.add(u4), u3.sub(u4));
+            let (even_a, odd_a) = (u1.add(u2).mul(V::splat(1.0 / FA)), u1.sub(u2).mul(V::splat(A / FA)));
+            let (even_b, odd_b) = (u3.add(u4).mul(V::splat(1.0 / FB)), u3.sub(u4).mul(V::splat(B / FB)));
             [
-                u0.mul_add(V::splat(0.25), even1.mul_add(minus_sixth, even2.mul(V::splat(1.0 / 24.0)))),
-                odd1.mul_add(minus_sixth, odd2.mul(V::splat(1.0 / 12.0))),
-                even2.mul_add(sixth, even1.mul_add(minus_sixth, u5)),
+                u0.mul_add(V::splat(1.0 / F0), even_a.add(even_b)),
+                odd_a.add(odd_b),
+                even_a.mul_add(V::splat(A2), even_b.mul_add(V::splat(B2), u5)),
             ]
         }
     }
