@@ -29,8 +29,16 @@ fn outputs_gradients_and_statistics_are_pytorchs() {
 }
 
 #[test]
-fn a_training_with_rescaling_follows_pytorchs() {
-    assert_holds(&judge_curve(network(), &golden("yolov3_sgd_wrs.json"), Algorithms::Exact).unwrap());
+fn trainings_with_rescaling_follow_pytorchs() {
+    for curve in ["yolov3_sgd_wrs.json", "yolov3_adamw_wrs.json"] {
+        assert_holds(&judge_curve(network(), &golden(curve), Algorithms::Exact).unwrap());
+    }
+}
+
+#[test]
+fn the_fast_kernels_keep_to_their_rule() {
+    assert_holds(&judge_parity(network(), &golden("yolov3_64x96.safetensors"), Algorithms::Fast).unwrap());
+    assert_holds(&judge_curve(network(), &golden("yolov3_adamw_wrs.json"), Algorithms::Fast).unwrap());
 }
 
 /// The judge is worth something only if it can say no.

@@ -10,8 +10,11 @@ const DIMS: Dims = Dims { n: 2, h: 128, w: 128, c: 3 };
 /// A norm must see at least so many values for its gradient to be orthogonal to working precision.
 const VALUES_PER_CHANNEL: usize = 32;
 
-fn network() -> (YoloV3, Params) {
-    YoloV3::new(&ModelConfig { width: 0.25, norm_eps: 1e-5, norm_momentum: 0.1 }, 5, 3, 7)
+/// The theorems are about norms without an epsilon; this one is too small to be felt.
+const NO_EPS: f64 = 1e-10;
+
+fn network(norm_eps: f64) -> (YoloV3, Params) {
+    YoloV3::new(&ModelConfig { width: 0.25, norm_eps, norm_momentum: 0.1 }, 5, 3, 7)
 }
 
 fn pixels() -> Buffer {
@@ -62,7 +65,7 @@ fn values_per_channel(name: &str) -> usize {
 /// Theorem 3.1: the gradient is orthogonal to each filter that feeds a norm.
 #[test]
 fn the_gradient_is_orthogonal_to_each_filter() {
-    let (net, params) = network();
+    let (net, params) = network(NO_EPS);
     let mut gradients = gradient(&net, &params);
     let flat = gradients.finish().host().to_vec();
     let mut judged = 0;
@@ -95,9 +98,10 @@ fn the_gradient_is_orthogonal_to_each_filter() {
 /// Corollary 3.3: a step of plain SGD grows each filter's squared norm by lr^2 |g|^2.
 #[test]
 fn a_step_grows_each_filter_by_its_squared_length() {
-    let (net, params) = network();
+    let (net, params) = network(NO_EPS);
     let mut gradients = gradient(&net, &params);
     let flat = gradients.finish().host().to_vec();
+    let least_norm = 1e-3 * (dot(&flat, &flat) / flat.len() as f64).sqrt();
     let mut judged = 0;
     for filter in params.filters() {
         let p = params.get(filter.weight);
@@ -108,8 +112,8 @@ fn a_step_grows_each_filter_by_its_squared_length() {
         let (w, g) = (params.values(filter.weight), &flat[p.range.clone()]);
         for (row, (w, g)) in w.chunks(row_len).zip(g.chunks(row_len)).enumerate() {
             let (norm_w, norm_g) = (dot(w, w).sqrt(), dot(g, g).sqrt());
-            if norm_g == 0.0 {
-                continue;
+            if norm_g < least_norm {
+                continue; // negligible: nothing but rounding
             }
             // A step of a tenth of the filter's length: above the 0.05 from which f32 shows the growth.
             let lr = (0.1 * norm_w / norm_g) as f32;
@@ -117,17 +121,11 @@ fn a_step_grows_each_filter_by_its_squared_length() {
             let growth = dot(&moved, &moved) - dot(w, w);
             let expected = f64::from(lr).powi(2) * dot(g, g);
             let error = (growth - expected).abs() / expected;
-            if norm_g * f64::from(lr) >= 0.05 * norm_w && significant(norm_g, &flat) {
-                assert!(error < 1e-3, "{} row {row}: growth {growth:.3e}, lr^2 |g|^2 {expected:.3e}", p.name);
-                judged += 1;
-            }
+            assert!(error < 1e-3, "{} row {row}: growth {growth:.3e}, lr^2 |g|^2 {expected:.3e}", p.name);
+            judged += 1;
         }
     }
     assert!(judged > 3000, "only {judged} filters were judged");
-}
-
-fn significant(norm_g: f64, flat: &[f32]) -> bool {
-    norm_g > 1e-3 * (dot(flat, flat) / flat.len() as f64).sqrt()
 }
 
 /// A rescale leaves evaluation mode as it was; the literal form, which leaves the statistics, does not.
@@ -135,7 +133,7 @@ fn significant(norm_g: f64, flat: &[f32]) -> bool {
 fn evaluation_survives_a_rescale_unless_literal() {
     use std::num::NonZeroU64;
     use wrs_optim::{DecayScope, Groups, Momentum, Optimizer, Select, Sgd, Wrs, WrsConfig};
-    let (net, mut params) = network();
+    let (net, mut params) = network(1e-5);
     // Statistics of real activations, so that the norms are what training would leave.
     for _ in 0..20 {
         let mut pass = Pass::train(&params, Algorithms::Exact);
