@@ -51,7 +51,7 @@ struct Report {
 }
 
 pub fn run(arguments: &Arguments, global: &Global) -> anyhow::Result<ExitCode> {
-    if arguments.batch == 0 || arguments.size == 0 || arguments.size % 32 != 0 {
+    if arguments.batch == 0 || arguments.size == 0 || !arguments.size.is_multiple_of(32) {
         return Err(exit::usage("expected --batch of at least 1 and --size a multiple of 32"));
     }
     let mode = match arguments.mode {

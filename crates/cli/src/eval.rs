@@ -135,7 +135,7 @@ fn on_folder(saved: &SavedNet, data: &Path, arguments: &Arguments, global: &Glob
 fn judge(saved: &SavedNet, data: &CocoDataset, global: &Global) -> anyhow::Result<Evaluation> {
     let detector =
         Detector { net: &saved.net, params: &saved.params, anchors: &saved.anchors, algorithms: global.algorithms() };
-    Ok(evaluate(detector, data, &saved.description.evaluation, global.workers())?)
+    Ok(evaluate(detector, data, &saved.description.evaluation, crate::workers())?)
 }
 
 /// Refuses a metric below what was asked for.

@@ -47,6 +47,7 @@ enum Verb {
 
 /// Flags of every verb.
 #[derive(Args, Clone, Debug)]
+#[allow(clippy::struct_excessive_bools)] // flags of a command line
 struct Global {
     /// One JSON document on stdout instead of a table
     #[arg(long, global = true)]
@@ -69,11 +70,11 @@ impl Global {
     fn algorithms(&self) -> Algorithms {
         if self.exact { Algorithms::Exact } else { Algorithms::Fast }
     }
+}
 
-    /// Threads that prepare pictures, beside those that compute.
-    fn workers(&self) -> usize {
-        rayon::current_num_threads().min(8)
-    }
+/// Threads that prepare pictures, beside those that compute.
+fn workers() -> usize {
+    rayon::current_num_threads().min(8)
 }
 
 fn main() -> ExitCode {

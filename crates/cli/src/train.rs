@@ -90,7 +90,7 @@ fn options(arguments: &Arguments, global: &Global) -> anyhow::Result<TrainOption
         (false, false) => Wanted::Everything,
     };
     Ok(TrainOptions {
-        workers: arguments.workers.unwrap_or_else(|| global.workers()),
+        workers: arguments.workers.unwrap_or_else(crate::workers),
         algorithms: global.algorithms(),
         progress: Box::new(move |log| Progress::new(Appearance::on_stderr(wanted), log)),
         interrupt: Interrupt::install().context("cannot take over SIGINT and SIGTERM")?,

@@ -1,5 +1,7 @@
 //! The program as a person uses it: train, kill, resume, evaluate, predict, and the errors of bad input.
 
+#![allow(clippy::unwrap_used)] // tests
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};

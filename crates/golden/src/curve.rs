@@ -117,7 +117,7 @@ pub fn judge_curve(mut network: Network, path: &Path, algorithms: Algorithms) ->
             report.findings.push(finding(group, format!("{group}.{step}"), *ours, *exact, bound));
         }
     }
-    let rescaled_last = golden.args.tau > 0 && golden.args.steps as u64 % golden.args.tau == 0;
+    let rescaled_last = golden.args.tau > 0 && (golden.args.steps as u64).is_multiple_of(golden.args.tau);
     let bound = if rescaled_last { RESCALED_NORM_BOUND } else { NORM_BOUND };
     let norms = filter_norms(&network.params);
     for (name, exact) in &golden.norms {

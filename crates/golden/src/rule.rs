@@ -116,6 +116,7 @@ impl fmt::Display for Report {
 }
 
 #[cfg(test)]
+#[allow(clippy::float_cmp)] // bounds are the constants themselves
 mod tests {
     use super::*;
 

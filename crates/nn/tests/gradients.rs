@@ -1,5 +1,7 @@
 //! The tape as a whole, by central differences: a value with several readers, shortcuts, concatenation, upsampling.
 
+#![allow(clippy::unwrap_used)] // tests
+
 use wrs_nn::{
     Buffer, Conv, ConvBn, ConvBnConfig, ConvConfig, Dims, Gradients, InputGradient, NnError, NormConfig, ParamId,
     Params, ParamsBuilder, Pass, Value, concat, upsample_nearest,

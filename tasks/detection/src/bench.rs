@@ -41,13 +41,12 @@ pub fn time(mode: Mode, batch: usize, size: usize, algorithms: Algorithms) -> Re
     let mut times = Vec::with_capacity(REPEATS);
     for run in 0..WARM_UP + REPEATS {
         let begun = Instant::now();
-        match &mut training {
-            Some(training) => training.step(&net, &mut params, dims, &pixels, algorithms)?,
-            None => {
-                let mut pass = Pass::eval(&params, algorithms);
-                let x = pass.input(dims, pixels.clone().into(), InputGradient::Skipped);
-                net.forward(&mut pass, &x)?;
-            }
+        if let Some(training) = &mut training {
+            training.step(&net, &mut params, dims, &pixels, algorithms)?;
+        } else {
+            let mut pass = Pass::eval(&params, algorithms);
+            let x = pass.input(dims, pixels.clone().into(), InputGradient::Skipped);
+            net.forward(&mut pass, &x)?;
         }
         if run >= WARM_UP {
             times.push(begun.elapsed().as_secs_f64() * 1e3);

@@ -1,5 +1,6 @@
 //! From a data set to batches.
 
+use std::fmt::Write;
 use std::num::NonZeroU64;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -98,7 +99,8 @@ fn counts_line(set: &TrainingSet) -> String {
         (c.missing_images, "missing pictures left out"),
     ];
     for (n, what) in left.into_iter().filter(|(n, _)| *n > 0) {
-        line.push_str(&format!(", {n} {what}"));
+        // Writing to a string cannot fail.
+        let _ = write!(line, ", {n} {what}");
     }
     line
 }

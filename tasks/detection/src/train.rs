@@ -117,6 +117,7 @@ fn carry_out(
 }
 
 /// Every step of a run that is still to do; gives the signal that ended it early.
+#[allow(clippy::too_many_lines)] // the order of events, top to bottom in one place
 fn steps(
     recipe: &Recipe,
     run: &RunDir,

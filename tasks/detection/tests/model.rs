@@ -1,5 +1,7 @@
 //! YOLOv3's numbers, as the cfg files of its authors give them.
 
+#![allow(clippy::unwrap_used)] // tests
+
 use wrs_detection::model::{ModelConfig, YoloV3};
 use wrs_nn::{Buffer, Dims, InputGradient, Pass, Role};
 

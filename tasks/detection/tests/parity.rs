@@ -3,6 +3,8 @@
 //! The goldens come from the references' scripts, whose arithmetic is f64; the command that made each stands in its
 //! metadata (of `yolov3_64x96.safetensors`) or its `args` (of the curve).
 
+#![allow(clippy::unwrap_used, clippy::print_stdout)] // tests
+
 use std::path::{Path, PathBuf};
 
 use wrs_detection::model::YoloV3;

@@ -1,5 +1,7 @@
 //! The paper's theorems on the real network's layers, at a small width: what weight rescaling rests on.
 
+#![allow(clippy::unwrap_used)] // tests
+
 use wrs_detection::model::{ModelConfig, YoloV3};
 use wrs_nn::{Buffer, Dims, Gradients, InputGradient, Params, Pass};
 use wrs_ops::conv::Algorithms;
