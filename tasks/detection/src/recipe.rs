@@ -89,9 +89,9 @@ pub struct DataSettings {
     pub val_split: String,
     /// Training images without a usable box.
     pub empty_images: EmptyImages,
-    /// Only the first so many images of each split, by id; without it, all.
+    /// Only these images, by id; without it, all.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub first_images: Option<NonZeroUsize>,
+    pub only_images: Option<Vec<u64>>,
 }
 
 /// A folder or a generator.

@@ -51,9 +51,15 @@ pub fn open(recipe: &Recipe, run: &Path) -> Result<Data, DetectionError> {
     };
     let (mut train, mut val) = (split(&settings.train_split)?, split(&settings.val_split)?);
     let mut notes = unite_categories(&mut train, &mut val)?;
-    if let Some(n) = settings.first_images {
-        train.images.truncate(n.get());
-        val.images.truncate(n.get());
+    if let Some(ids) = &settings.only_images {
+        for set in [&mut train, &mut val] {
+            set.images.retain(|image| ids.contains(&image.id));
+            if set.images.len() != ids.len() {
+                let (name, found) = (&set.name, set.images.len());
+                let text = format!("data.only-images: split `{name}` has {found} of the {} images", ids.len());
+                return Err(DetectionError::Usage(text));
+            }
+        }
     }
     notes.extend(train.report.notes.iter().chain(&val.report.notes).cloned());
     let class_names = train.class_names();
