@@ -1,6 +1,5 @@
 //! From a data set to batches.
 
-use std::fmt::Write;
 use std::num::NonZeroU64;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -65,7 +64,7 @@ pub fn open(recipe: &Recipe, run: &Path) -> Result<Data, DetectionError> {
     let class_names = train.class_names();
     let train_name = train.name.clone();
     let train = train.training_set(settings.empty_images);
-    notes.insert(0, format!("{train_name}: {}", counts_line(&train)));
+    notes.insert(0, format!("{train_name}: {}", train.counts));
     if train.images.is_empty() {
         let reason = format!("{}: the split `{train_name}` has no image to train on", root.display());
         return Err(DetectionError::Usage(reason));
@@ -73,11 +72,8 @@ pub fn open(recipe: &Recipe, run: &Path) -> Result<Data, DetectionError> {
     Ok(Data { train, val, class_names, root, notes })
 }
 
-/// The validation split alone, as [`open`] gives it.
-///
-/// # Errors
-/// As [`open`].
-pub fn data_root(recipe: &Recipe, run: &Path) -> Result<PathBuf, DetectionError> {
+/// The folder of a recipe's data.
+fn data_root(recipe: &Recipe, run: &Path) -> Result<PathBuf, DetectionError> {
     match &recipe.data.source {
         DataSource::Coco { root: Some(root) } => Ok(root.clone()),
         DataSource::Coco { root: None } => Err(DetectionError::Usage(format!(
@@ -92,25 +88,6 @@ pub fn data_root(recipe: &Recipe, run: &Path) -> Result<PathBuf, DetectionError>
     }
 }
 
-/// What cleaning kept and left out, in one line.
-fn counts_line(set: &TrainingSet) -> String {
-    let c = &set.counts;
-    let mut line = format!("{} images, {} boxes", c.images, c.boxes);
-    let left = [
-        (c.crowds, "crowd regions left out"),
-        (c.clipped, "boxes clipped to the image"),
-        (c.degenerate, "boxes of a pixel or less left out"),
-        (c.duplicates, "repeated boxes left out"),
-        (c.empty_images, "images without a box"),
-        (c.missing_images, "missing pictures left out"),
-    ];
-    for (n, what) in left.into_iter().filter(|(n, _)| *n > 0) {
-        // Writing to a string cannot fail.
-        let _ = write!(line, ", {n} {what}");
-    }
-    line
-}
-
 /// One micro-batch, ready for the network.
 #[derive(Clone, Debug)]
 pub struct Batch {
@@ -122,8 +99,6 @@ pub struct Batch {
     pub truths: Vec<Truth>,
     /// For each picture of the batch, the json ids it was made of.
     pub image_ids: Vec<Vec<u64>>,
-    /// Boxes the pictures hold, before any was found to own no predictor.
-    pub epoch: u64,
 }
 
 /// Makes batches: a function of the recipe, the data and the place in the run.
@@ -192,7 +167,7 @@ impl Batcher {
         let size = self.multi_scale.map_or(input, |m| m.batch_size(input, m.draw(self.seed, place.step)));
         let pixels = batch_pixels(&pictures, size);
         let dims = Dims { n: pictures.len(), h: size.height, w: size.width, c: 3 };
-        Ok(Batch { dims, pixels, truths, image_ids, epoch })
+        Ok(Batch { dims, pixels, truths, image_ids })
     }
 }
 

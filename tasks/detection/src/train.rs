@@ -1,14 +1,16 @@
 //! The training of a detector, from the data to the best weights.
 
+mod saving;
+mod talk;
+
 use std::num::NonZeroU64;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use serde_json::json;
 use wrs_nn::{Buffer, Gradients, InputGradient, Params, Pass};
 use wrs_ops::conv::Algorithms;
-use wrs_optim::{Ema, Groups, Optimizer, RunLength as ScheduleLength, SavedState, StepReport, Wrs};
-use wrs_train::checkpoint::{CheckpointFile, Checkpoints, Damage, Mark};
+use wrs_optim::{Ema, Groups, Optimizer, RunLength as ScheduleLength, Wrs};
+use wrs_train::checkpoint::Mark;
 use wrs_train::interrupt::{Interrupt, Signal};
 use wrs_train::memory;
 use wrs_train::metrics::{Kind, MetricsLog};
@@ -16,22 +18,20 @@ use wrs_train::progress::{Meter, Progress, Snapshot};
 use wrs_train::recipe::{Loaded, RunLength};
 use wrs_train::run_dir::{Place, RunDir, RunInfo, Status};
 use wrs_train::state::{Goal, TrainState};
-use wrs_weights::{NamedBuffers, safetensors, write_buffers};
+use wrs_weights::safetensors;
 
 use crate::anchors::{Anchors, LevelMap};
 use crate::error::DetectionError;
-use crate::evaluate::{Detector, Evaluation, evaluate};
+use crate::evaluate::{Detector, evaluate};
 use crate::loss::{LossError, LossStep, YoloLoss};
 use crate::model::YoloV3;
 use crate::plan::Plan;
 use crate::recipe::{Recipe, Regularizer};
-use crate::sample::{self, Batch, Batcher, Data};
+use crate::sample::{self, Batch, Batcher};
 use crate::saved::Description;
 
-/// The files of a checkpoint.
-const MODEL: &str = "model.safetensors";
-const OPTIMIZER: &str = "optimizer.safetensors";
-const STATE: &str = "state.json";
+use saving::{load, save};
+use talk::{Terms, introduce, tell, write_rescale};
 
 /// The metric that decides which weights are the best.
 const BEST_BY: &str = "ap50";
@@ -308,167 +308,4 @@ fn optimizer_of(recipe: &Recipe, params: &Params) -> Result<Box<dyn Optimizer>, 
         Regularizer::Wrs { rescale, .. } => Box::new(Wrs::new(inner, params, rescale.clone())?),
         Regularizer::WeightDecay { .. } => inner,
     })
-}
-
-/// Says what is about to happen.
-fn introduce(
-    recipe: &Recipe,
-    data: &Data,
-    params: &Params,
-    optimizer: &dyn Optimizer,
-    run: &RunDir,
-    total: u64,
-    progress: &mut Progress,
-) {
-    let scalars = params.trainable().len();
-    let root = run.files().root().display();
-    progress.say(&format!(
-        "recipe  {}  YOLOv3 {scalars} parameters  {} classes  {total} steps  batch {} (nominal {})  seed {}",
-        recipe.name,
-        data.class_names.len(),
-        recipe.batch,
-        recipe.nominal_batch,
-        recipe.seed
-    ));
-    progress.say(&format!("data    {}  validation {} images", data.root.display(), data.val.images.len()));
-    for note in &data.notes {
-        progress.say(&format!("        {note}"));
-    }
-    for (group, size) in optimizer.groups().iter().zip(optimizer.groups().sizes()) {
-        progress.say(&format!(
-            "group   {}: {} tensors, {} values, weight decay {}",
-            size.name, size.tensors, size.scalars, group.weight_decay
-        ));
-    }
-    progress.say(&format!("run     {root}   (to go on after a stop: wrs train --resume {root})"));
-}
-
-/// One line about an evaluation.
-fn tell(result: &Evaluation, step: u64, progress: &mut Progress) {
-    let percent = |value: Option<f64>| value.map_or("n/a".to_owned(), |v| format!("{:.1}", 100.0 * v));
-    let m = &result.metrics;
-    progress.say(&format!(
-        "step {step}: AP {}  AP50 {}  AP75 {}  (paper's mAP@0.5 {})",
-        percent(m.ap),
-        percent(m.ap50),
-        percent(m.ap75),
-        percent(m.paper.map50)
-    ));
-    if result.not_finite > 0 {
-        progress.say(&format!("step {step}: {} candidates with numbers that are not finite", result.not_finite));
-    }
-}
-
-/// Leaves what a rescale found in the metrics: over all rows, and by tensor.
-fn write_rescale(
-    metrics: &mut MetricsLog,
-    step: u64,
-    epoch: u64,
-    params: &Params,
-    report: &StepReport,
-) -> Result<(), DetectionError> {
-    let Some(rescale) = &report.rescale else { return Ok(()) };
-    let tensors: serde_json::Map<String, serde_json::Value> =
-        rescale.tensors.iter().map(|(id, stats)| (params.get(*id).name.clone(), json!(stats))).collect();
-    let values = json!({ "steps-since": rescale.steps_since, "all": rescale.all, "tensors": tensors });
-    metrics.write(Kind::Norms, step, epoch, &values)?;
-    Ok(())
-}
-
-/// The loss of a step, summed over its micro-batches.
-#[derive(Clone, Copy, Debug, Default)]
-struct Terms {
-    images: usize,
-    size: usize,
-    micro_batches: usize,
-    total: f64,
-    box_term: f64,
-    objectness: f64,
-    class: f64,
-    pairs: usize,
-    unmatched: usize,
-}
-
-impl Terms {
-    fn add(&mut self, loss: &crate::loss::Loss) {
-        self.micro_batches += 1;
-        self.total += loss.total;
-        self.box_term += loss.box_term;
-        self.objectness += loss.objectness;
-        self.class += loss.class;
-        self.pairs += loss.pairs.iter().sum::<usize>();
-        self.unmatched += loss.unmatched;
-    }
-
-    /// Means over the micro-batches.
-    fn shown(&self) -> [(&'static str, f64); 4] {
-        let n = self.micro_batches.max(1) as f64;
-        [("loss", self.total / n), ("box", self.box_term / n), ("obj", self.objectness / n), ("cls", self.class / n)]
-    }
-
-    fn record(&self, lr: f64, momentum: f64, took: Duration, waited: Duration) -> serde_json::Value {
-        let [loss, box_term, objectness, class] = self.shown().map(|(_, value)| value);
-        json!({
-            "loss": loss, "box": box_term, "objectness": objectness, "class": class, "lr": lr, "momentum": momentum,
-            "images": self.images, "size": self.size, "pairs": self.pairs, "unmatched": self.unmatched,
-            "ms": took.as_secs_f64() * 1e3, "data-ms": waited.as_secs_f64() * 1e3,
-        })
-    }
-}
-
-/// Brings everything back to the last checkpoint; `false` where there is none.
-fn load(
-    checkpoints: &Checkpoints,
-    state: &mut TrainState,
-    params: &mut Params,
-    optimizer: &mut dyn Optimizer,
-    recipe: &Recipe,
-    ema: &mut Option<Ema>,
-    progress: &mut Progress,
-) -> Result<bool, DetectionError> {
-    let Some(found) = checkpoints.load_last()? else { return Ok(false) };
-    found.notes.iter().for_each(|note| progress.say(note));
-    let checkpoint = found.checkpoint;
-    let damaged = |damage: Damage| DetectionError::Checkpoint(damage.into());
-    let named = |name| checkpoint.path(name).display().to_string();
-    let saved_state = TrainState::from_json(&checkpoint.read(STATE).map_err(damaged)?, &named(STATE))?;
-    saved_state.check_recipe(&state.recipe_digest, &named(STATE))?;
-    let model = checkpoint.read(MODEL).map_err(damaged)?;
-    safetensors::load_bytes(params, &model, &named(MODEL), safetensors::Strictness::Exact)?;
-    let buffers = NamedBuffers::read(&checkpoint.read(OPTIMIZER).map_err(damaged)?, &named(OPTIMIZER))?;
-    let mut saved = SavedState::new(buffers.into_all(), saved_state.counters.clone());
-    optimizer.load_state(&mut saved)?;
-    if let Some(config) = recipe.ema {
-        let mut average = Ema::new(config, params)?;
-        average.load_state(&mut saved)?;
-        *ema = Some(average);
-    }
-    saved.finish()?;
-    progress.say(&format!("resuming after step {}", saved_state.step));
-    *state = saved_state;
-    Ok(true)
-}
-
-/// Saves everything that the rest of the run depends on.
-fn save(
-    checkpoints: &Checkpoints,
-    state: &mut TrainState,
-    params: &Params,
-    metadata: &wrs_weights::Metadata,
-    optimizer: &dyn Optimizer,
-    ema: Option<&Ema>,
-    mark: Mark,
-) -> Result<(), DetectionError> {
-    let (own, average) = (optimizer.state(), ema.map(Ema::state).unwrap_or_default());
-    let counters = own.counters.iter().chain(&average.counters);
-    state.counters = counters.map(|(name, count)| ((*name).to_owned(), *count)).collect();
-    let buffers: Vec<(&str, &Buffer)> = own.buffers.iter().chain(&average.buffers).copied().collect();
-    let json = state.to_json()?;
-    let empty = wrs_weights::Metadata::new();
-    let files = vec![
-        CheckpointFile::written_by(MODEL, |writer| safetensors::write(params, metadata, writer)),
-        CheckpointFile::written_by(OPTIMIZER, |writer| write_buffers(&buffers, &empty, writer)),
-        CheckpointFile::bytes(STATE, &json),
-    ];
-    Ok(checkpoints.save(state.step, files, mark)?)
 }
