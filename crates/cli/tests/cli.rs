@@ -159,7 +159,7 @@ fn sigterm_saves_and_says_how_to_go_on() {
         assert!(begun.elapsed() < Duration::from_secs(120), "the training does not start");
         std::thread::sleep(Duration::from_millis(5));
     }
-    let sent = Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap();
+    let sent = Command::new("sh").args(["-c", &format!("kill -TERM {}", child.id())]).status().unwrap();
     assert!(sent.success());
     let status = child.wait().unwrap();
     assert_eq!(status.code(), Some(143));
@@ -187,6 +187,7 @@ fn bad_input_gets_one_clear_error() {
     let out = folder.path().join("run").display().to_string();
     let (code, text) = fail(&["train", "coco/yolov3-wrs", "--out", &out]);
     assert!(code == 2 && text.contains("--data"), "{code} {text}");
+    assert!(!Path::new(&out).exists(), "a run without data is not begun");
     let nowhere = folder.path().join("nowhere").display().to_string();
     let out = folder.path().join("run2").display().to_string();
     let (code, text) = fail(&["train", "coco/yolov3-wrs", "--data", &nowhere, "--out", &out]);

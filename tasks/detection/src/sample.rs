@@ -72,20 +72,34 @@ pub fn open(recipe: &Recipe, run: &Path) -> Result<Data, DetectionError> {
     Ok(Data { train, val, class_names, root, notes })
 }
 
+/// Refuses a recipe that was not told where its data is, before anything is made for it.
+///
+/// # Errors
+/// [`DetectionError::Usage`].
+pub fn check_source(recipe: &Recipe) -> Result<(), DetectionError> {
+    match &recipe.data.source {
+        DataSource::Coco { root } => named(recipe, root.as_deref()).map(|_| ()),
+        DataSource::Scenes(_) => Ok(()),
+    }
+}
+
 /// The folder of a recipe's data.
 fn data_root(recipe: &Recipe, run: &Path) -> Result<PathBuf, DetectionError> {
     match &recipe.data.source {
-        DataSource::Coco { root: Some(root) } => Ok(root.clone()),
-        DataSource::Coco { root: None } => Err(DetectionError::Usage(format!(
-            "recipe `{}`: no data\nhelp: name a folder in COCO's layout: --data DIR",
-            recipe.name
-        ))),
+        DataSource::Coco { root } => named(recipe, root.as_deref()).map(Path::to_owned),
         DataSource::Scenes(options) => {
             let root = run.join(SCENES);
             write_scenes(&root, options)?;
             Ok(root)
         }
     }
+}
+
+fn named<'a>(recipe: &Recipe, root: Option<&'a Path>) -> Result<&'a Path, DetectionError> {
+    root.ok_or_else(|| {
+        let name = &recipe.name;
+        DetectionError::Usage(format!("recipe `{name}`: no data\nhelp: name a folder in COCO's layout: --data DIR"))
+    })
 }
 
 /// One micro-batch, ready for the network.

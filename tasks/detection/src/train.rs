@@ -71,6 +71,7 @@ pub fn train(
     options: TrainOptions,
 ) -> Result<TrainOutcome, DetectionError> {
     let recipe = &loaded.recipe;
+    sample::check_source(recipe)?;
     let mut info = RunInfo::starting("detection", source, &loaded.digest(), recipe.seed);
     info.overrides.clone_from(&loaded.overrides);
     info.machine.insert("threads".into(), rayon::current_num_threads().to_string());
