@@ -106,8 +106,11 @@ mod tests {
             for step in 0..p.steps_of(epochs) {
                 let range = p.micro_batches(step);
                 prop_assert_eq!(range.start, next);
-                // Where the number grows, a step may reach from a multiple of the old one beyond one of the new.
-                prop_assert!(!range.is_empty() && (range.clone().count() as u64) < 2 * times);
+                prop_assert!(!range.is_empty());
+                // While the number grows its multiples may be missed for a while; afterwards every step is whole.
+                if range.start > warm_up + times {
+                    prop_assert_eq!(range.clone().count() as u64, times);
+                }
                 next = range.end;
             }
             let total = epochs * p.per_epoch().get();
