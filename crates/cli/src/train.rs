@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use wrs_detection::predict::{CONFIDENCE, PredictOptions, contact_sheet};
-use wrs_detection::recipe::{RECIPES, Recipe};
+use wrs_detection::recipe::{DataSource, RECIPES, Recipe};
 use wrs_detection::saved::SavedNet;
 use wrs_detection::train::{TrainOptions, resume, train};
 use wrs_detection::{DetectionError, sample};
@@ -120,6 +120,11 @@ fn load(recipe: &str, arguments: &Arguments) -> anyhow::Result<Loaded<Recipe>> {
         overrides.push(("seed".to_owned(), seed.to_string()));
     }
     if let Some(data) = &arguments.data {
+        let plain = Recipe::load(recipe, &text, &overrides).map_err(DetectionError::from)?;
+        if let DataSource::Scenes(_) = plain.recipe.data.source {
+            let text = format!("--data: recipe `{recipe}` draws its own data\nhelp: leave --data away");
+            return Err(exit::usage(text));
+        }
         let root = std::path::absolute(data).with_context(|| format!("--data {}", data.display()))?;
         overrides.push(("data.source.coco.root".to_owned(), root.display().to_string()));
     }

@@ -194,6 +194,8 @@ fn bad_input_gets_one_clear_error() {
     assert!(code == 3 && text.contains("nowhere"), "{code} {text}");
     let (code, text) = fail(&["train", "demo", "--out", &out]);
     assert!(code == 2 && text.contains("run2"), "a typed directory that exists is refused: {code} {text}");
+    let (code, text) = fail(&["train", "demo", "--data", &out]);
+    assert!(code == 2 && text.contains("draws its own data"), "{code} {text}");
     let broken = folder.path().join("broken.safetensors");
     fs::write(&broken, b"no weights at all").unwrap();
     let broken = broken.display().to_string();
