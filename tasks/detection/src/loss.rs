@@ -80,7 +80,7 @@ pub enum LossError {
     /// The network gave something that is not a number.
     #[error(
         "loss: the {term} term is not finite; images of the batch: {images:?}\n\
-         help: lower the learning rate, warm up for longer, or clip the gradient's norm"
+         help: lower the learning rate, or warm up for longer"
     )]
     NotFinite {
         /// The first term that is not finite, in the order of [`Term`].
