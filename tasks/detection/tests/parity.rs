@@ -32,7 +32,7 @@ fn outputs_gradients_and_statistics_are_pytorchs() {
 
 #[test]
 fn trainings_with_rescaling_follow_pytorchs() {
-    for curve in ["yolov3_sgd_wrs.json", "yolov3_adamw_wrs.json"] {
+    for curve in ["yolov3_sgd_wrs.json", "yolov3_adamw_wrs.json", "yolov3_sgd_literal.json"] {
         assert_holds(&judge_curve(network(), &golden(curve), Algorithms::Exact).unwrap());
     }
 }
