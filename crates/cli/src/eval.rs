@@ -133,6 +133,9 @@ fn on_folder(saved: &SavedNet, data: &Path, arguments: &Arguments, global: &Glob
 }
 
 fn judge(saved: &SavedNet, data: &CocoDataset, global: &Global) -> anyhow::Result<Evaluation> {
+    if !global.quiet {
+        eprintln!("evaluating on {} ({} images)", data.name, data.images.len());
+    }
     let detector =
         Detector { net: &saved.net, params: &saved.params, anchors: &saved.anchors, algorithms: global.algorithms() };
     Ok(evaluate(detector, data, &saved.description.evaluation, crate::workers())?)

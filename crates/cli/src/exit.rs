@@ -64,6 +64,6 @@ fn of_detection(error: &DetectionError) -> u8 {
         E::Data(_) | E::Loader(_) | E::Eval(_) => 3,
         E::Weights(_) | E::NotOurs { .. } | E::Checkpoint(_) | E::State(_) => 4,
         E::Diverged { .. } => 6,
-        E::Nn(_) | E::Optim(_) | E::Loss(_) | E::Metrics(_) | E::Output { .. } => 1,
+        E::OutOfBatches { .. } | E::Nn(_) | E::Optim(_) | E::Loss(_) | E::Metrics(_) | E::Output { .. } => 1,
     }
 }

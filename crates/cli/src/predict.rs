@@ -1,10 +1,11 @@
 //! `wrs predict`: boxes in pictures.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use wrs_detection::DetectionError;
-use wrs_detection::predict::{CONFIDENCE, PredictOptions, predict};
+use wrs_detection::predict::{CONFIDENCE, PredictOptions, predict, target};
 use wrs_detection::saved::SavedNet;
 use wrs_train::run_dir::RunFiles;
 
@@ -41,8 +42,10 @@ pub fn run(arguments: &Arguments, global: &Global) -> anyhow::Result<ExitCode> {
     let saved = SavedNet::load(&weights)?;
     let options =
         PredictOptions { confidence: arguments.conf, out: Some(&arguments.out), algorithms: global.algorithms() };
+    let paths = inputs(&arguments.inputs)?;
+    check_targets(&arguments.out, &paths)?;
     let mut results = Vec::new();
-    for path in inputs(&arguments.inputs)? {
+    for path in paths {
         let result = predict(&saved, &path, options)?;
         if !global.json {
             let drawn = result.drawn.as_deref().unwrap_or(&path).display().to_string();
@@ -58,6 +61,24 @@ pub fn run(arguments: &Arguments, global: &Global) -> anyhow::Result<ExitCode> {
         println!("{}", serde_json::to_string_pretty(&results)?);
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Refuses to draw two pictures into one file, or one over a picture that was given.
+fn check_targets(out: &Path, paths: &[PathBuf]) -> anyhow::Result<()> {
+    let given: BTreeSet<PathBuf> = paths.iter().filter_map(|path| path.canonicalize().ok()).collect();
+    let mut targets = BTreeMap::new();
+    for path in paths {
+        let target = target(out, path);
+        if target.canonicalize().is_ok_and(|target| given.contains(&target)) {
+            let text = format!("{}: drawing would overwrite a picture that was given", target.display());
+            return Err(exit::usage(format!("{text}\nhelp: name another folder with --out")));
+        }
+        if let Some(other) = targets.insert(target, path) {
+            let text = format!("{} and {} would be drawn into one file", other.display(), path.display());
+            return Err(exit::usage(format!("{text}\nhelp: give them in two calls, each with its own --out")));
+        }
+    }
+    Ok(())
 }
 
 /// Every picture that the inputs name, folders and globs in the order of names.

@@ -147,6 +147,23 @@ fn evaluation_repeats_the_trainings_numbers_and_prediction_draws() {
     assert_eq!(predicted.as_array().unwrap().len(), 4);
     assert_eq!(fs::read_dir(&drawn).unwrap().count(), 4);
     assert!(run.join("predictions.png").is_file());
+
+    // Nothing is drawn over a picture that was given, nor two pictures into one file.
+    let drawn_bytes = || -> Vec<Vec<u8>> {
+        let mut paths: Vec<PathBuf> = fs::read_dir(&drawn).unwrap().map(|e| e.unwrap().path()).collect();
+        paths.sort();
+        paths.into_iter().map(|path| fs::read(path).unwrap()).collect()
+    };
+    let before = drawn_bytes();
+    let over = wrs().arg("predict").arg(&run).arg(&drawn).arg("--out").arg(&drawn).output().unwrap();
+    assert_eq!(over.status.code(), Some(2));
+    let both =
+        wrs().arg("predict").arg(&run).args([&drawn, &pictures]).arg("--out").arg(folder.path()).output().unwrap();
+    assert_eq!(both.status.code(), Some(2));
+    assert!(before == drawn_bytes());
+
+    let info: serde_json::Value = serde_json::from_slice(&fs::read(run.join("run.json")).unwrap()).unwrap();
+    assert_eq!(info["data"]["training images"], "20");
 }
 
 #[test]

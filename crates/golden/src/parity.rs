@@ -90,7 +90,7 @@ impl Computed {
         let mut pass = Pass::train(&network.params, algorithms);
         let x = pass.input(dims, input.into(), InputGradient::Wanted);
         let trained = (network.forward)(&mut pass, &x)?;
-        let tape = pass.into_tape().ok_or_else(|| GoldenError::Mismatch("a training pass without a tape".into()))?;
+        let tape = pass.into_tape()?;
         let outputs = BTreeMap::from([("eval", nchw(&evaluated)), ("train", nchw(&trained))]);
         let (gradients, statistics) = Self::backward(network, tape, trained, &x)?;
         Ok(Self { outputs, gradients, statistics })

@@ -28,6 +28,9 @@ pub enum NnError {
         /// Width of the map.
         w: usize,
     },
+    /// A way back is asked of a pass that recorded none.
+    #[error("backward: expected a training pass, got one that records nothing")]
+    NotTraining,
     /// A gradient for something that is not an output of this tape.
     #[error("backward: value {0} is not on this tape")]
     NotOnTape(usize),

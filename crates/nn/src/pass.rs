@@ -6,7 +6,7 @@ use wrs_ops::conv::Algorithms;
 use wrs_ops::norm_act::BatchStats;
 
 use crate::tape::{Node, Tape};
-use crate::{Buffer, ParamId, Params};
+use crate::{Buffer, NnError, ParamId, Params};
 
 /// The axes of an activation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -134,11 +134,14 @@ impl<'p> Pass<'p> {
         self.flops
     }
 
-    /// What backward needs; `None` unless training.
-    pub fn into_tape(self) -> Option<Tape> {
+    /// What backward needs.
+    ///
+    /// # Errors
+    /// [`NnError::NotTraining`] unless this is a training pass.
+    pub fn into_tape(self) -> Result<Tape, NnError> {
         match self.kind {
-            Kind::Train(tape) => Some(tape),
-            Kind::Eval | Kind::Plan => None,
+            Kind::Train(tape) => Ok(tape),
+            Kind::Eval | Kind::Plan => Err(NnError::NotTraining),
         }
     }
 

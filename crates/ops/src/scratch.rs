@@ -68,11 +68,6 @@ pub fn zeros(len: usize) -> Scratch {
     scratch
 }
 
-/// Frees every waiting buffer.
-pub fn release() {
-    waiting().clear();
-}
-
 impl Drop for Scratch {
     fn drop(&mut self) {
         let values = std::mem::take(&mut self.values);

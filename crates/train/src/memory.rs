@@ -1,21 +1,10 @@
 //! Peak memory of this process.
 
 use std::fs;
-use std::io;
 
 /// Largest resident set so far, in bytes; `None` where the system does not say (anything but Linux).
 pub fn peak_resident() -> Option<u64> {
     parse_peak(&fs::read_to_string("/proc/self/status").ok()?)
-}
-
-/// Starts the peak anew from the present resident set, so that phases can be told apart.
-///
-/// # Errors
-/// Where the system has no such switch; the peak then goes on from the start of the process.
-pub fn reset_peak() -> io::Result<()> {
-    /// Linux: "to reset the peak resident set size, write 5" (proc_pid_clear_refs(5)).
-    const RESET_PEAK: &str = "5";
-    fs::write("/proc/self/clear_refs", RESET_PEAK)
 }
 
 fn parse_peak(status: &str) -> Option<u64> {

@@ -52,6 +52,12 @@ pub enum DetectionError {
         /// Which term.
         source: LossError,
     },
+    /// The loader ended before the run did.
+    #[error("step {step}: the loader gave no batch\nhelp: this is a fault of the program, please report it")]
+    OutOfBatches {
+        /// The optimizer step, from 1.
+        step: u64,
+    },
     /// The evaluator.
     #[error(transparent)]
     Eval(#[from] EvalError),

@@ -43,7 +43,6 @@ pub struct YoloV3 {
     routes: Vec<ConvBn>,
     heads: Vec<Head>,
     classes: usize,
-    anchors_per_level: usize,
 }
 
 #[derive(Clone, Debug)]
@@ -100,17 +99,12 @@ impl YoloV3 {
         for (level, &c) in widths.iter().enumerate() {
             heads.push(Head::new(&mut scope.sub("heads").sub(level), &config, c, outputs));
         }
-        Self { backbone, necks, routes, heads, classes, anchors_per_level }
+        Self { backbone, necks, routes, heads, classes }
     }
 
     /// Number of classes, `K`.
     pub fn classes(&self) -> usize {
         self.classes
-    }
-
-    /// Anchors per level, `A`.
-    pub fn anchors_per_level(&self) -> usize {
-        self.anchors_per_level
     }
 
     /// # Shapes
@@ -119,11 +113,11 @@ impl YoloV3 {
     /// # Errors
     /// [`NnError`] when H or W is no multiple of 32 or a batch norm would see a single value.
     pub fn forward(&self, pass: &mut Pass<'_>, x: &Value) -> Result<Vec<Value>, NnError> {
-        let mut skips = self.backbone.forward(pass, x)?; // strides 8, 16, 32
+        let skips = self.backbone.forward(pass, x)?; // strides 8, 16, 32
         let mut outputs = Vec::with_capacity(self.heads.len());
         let mut feature: Option<Value> = None;
-        for (level, (neck, head)) in self.necks.iter().zip(&self.heads).enumerate() {
-            let Some(skip) = skips.pop() else { break };
+        let levels = self.necks.iter().zip(&self.heads).zip(skips.into_iter().rev());
+        for (level, ((neck, head), skip)) in levels.enumerate() {
             let joined = match feature.take() {
                 None => skip,
                 Some(above) => {

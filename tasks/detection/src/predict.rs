@@ -58,6 +58,12 @@ pub struct PredictOptions<'a> {
     pub algorithms: Algorithms,
 }
 
+/// Where the picture of a file is drawn: its name with `.png`.
+pub fn target(folder: &Path, path: &Path) -> PathBuf {
+    let name = path.file_stem().map_or_else(|| "picture".into(), |stem| stem.to_string_lossy().into_owned());
+    folder.join(format!("{name}.png"))
+}
+
 /// Finds boxes in a file, and draws them.
 ///
 /// # Errors
@@ -68,8 +74,7 @@ pub fn predict(saved: &SavedNet, path: &Path, options: PredictOptions<'_>) -> Re
     let drawn = match options.out {
         None => None,
         Some(folder) => {
-            let name = path.file_stem().map_or_else(|| "picture".into(), |stem| stem.to_string_lossy().into_owned());
-            let target = folder.join(format!("{name}.png"));
+            let target = target(folder, path);
             write_png(&draw(saved, picture, &found)?, &target)?;
             Some(target)
         }

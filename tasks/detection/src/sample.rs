@@ -1,5 +1,6 @@
 //! From a data set to batches.
 
+use std::collections::BTreeMap;
 use std::num::NonZeroU64;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -35,6 +36,17 @@ pub struct Data {
     pub root: PathBuf,
     /// What the readers noticed, a line each.
     pub notes: Vec<String>,
+}
+
+impl Data {
+    /// Which data it is, for the run's records.
+    pub fn summary(&self) -> BTreeMap<String, String> {
+        BTreeMap::from([
+            ("folder".to_owned(), self.root.display().to_string()),
+            ("training images".to_owned(), self.train.images.len().to_string()),
+            ("validation".to_owned(), format!("{} ({} images)", self.val.name, self.val.images.len())),
+        ])
+    }
 }
 
 /// Opens a recipe's data; made-up scenes are written into the run's directory first, if they are not there.

@@ -105,7 +105,7 @@ fn carry_out(
     info.status = Status::Running;
     run.write_info(&info)?;
     let mut state = TrainState::new(digest);
-    let ended = steps(recipe, run, &mut state, options);
+    let ended = steps(recipe, run, &mut info, &mut state, options);
     let status = match &ended {
         Ok(None) => Status::Finished,
         Ok(Some(_)) => Status::Interrupted,
@@ -122,6 +122,7 @@ fn carry_out(
 fn steps(
     recipe: &Recipe,
     run: &RunDir,
+    info: &mut RunInfo,
     state: &mut TrainState,
     options: TrainOptions,
 ) -> Result<Option<Signal>, DetectionError> {
@@ -131,6 +132,8 @@ fn steps(
 
     // data
     let data = sample::open(recipe, run.files().root())?;
+    info.data = data.summary();
+    run.write_info(info)?;
     let warm_up = |per_epoch| {
         let length = ScheduleLength { steps: u64::MAX, steps_per_epoch: per_epoch };
         recipe.schedule.warm_up.map_or(0, |w| w.steps(length))
@@ -184,8 +187,7 @@ fn steps(
         let mut terms = Terms::default();
         gradients.reset();
         for _ in range.clone() {
-            let Some(batch) = batches.next() else { break };
-            let batch = batch?;
+            let batch = batches.next().ok_or(DetectionError::OutOfBatches { step: step + 1 })??;
             let scale = recipe.batch.get() as f64 / recipe.nominal_batch.get() as f64;
             let settings = LossStep { giou_ratio: factors.warmth, scale };
             terms.images += batch.dims.n;
@@ -283,7 +285,7 @@ fn micro_batch(
         _ => DetectionError::Loss(source),
     })?;
     terms.add(&value);
-    let Some(mut tape) = pass.into_tape() else { return Ok(()) };
+    let mut tape = pass.into_tape()?;
     let seeds: Vec<(wrs_nn::Value, Buffer)> = outputs.into_iter().zip(value.gradients).collect();
     tape.update_statistics(params)?;
     tape.backward(params, seeds, gradients, None)?;
