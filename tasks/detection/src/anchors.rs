@@ -8,11 +8,21 @@
 
 use wrs_ops::{ShapeError, check_len};
 
-/// Pixels of the network's input between neighbouring cells, in the order of the network's outputs.
-pub const STRIDES: [usize; 3] = [32, 16, 8];
+/// Pixels of the network's input between neighbouring cells, in the order of YOLOv3's outputs.
+const STRIDES: [usize; 3] = [32, 16, 8];
 
-/// Anchors of one level.
+/// Anchors of one of YOLOv3's levels.
 pub const ANCHORS_PER_LEVEL: usize = 3;
+
+/// YOLOv3's outputs: the largest three of nine sizes at stride 32, the smallest three at stride 8.
+pub fn yolov3_levels() -> Vec<LevelPlan> {
+    let first = |level: usize| (STRIDES.len() - 1 - level) * ANCHORS_PER_LEVEL;
+    let plan = |(level, &stride): (usize, &usize)| {
+        let mask = (first(level)..first(level) + ANCHORS_PER_LEVEL).collect();
+        LevelPlan { stride, mask, scale_xy: 1.0 }
+    };
+    STRIDES.iter().enumerate().map(plan).collect()
+}
 
 /// The nine anchors of YOLOv3 on COCO, width and height in pixels of the network's input, smallest first (Redmon and
 /// Farhadi 2018, section 2.3).
@@ -28,14 +38,19 @@ pub const COCO_ANCHORS: [[f32; 2]; 9] = [
     [373.0, 326.0],
 ];
 
-/// A list of anchors that three levels cannot be made from.
+/// Anchors that cannot be dealt to the levels of a network.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum AnchorError {
-    /// Not nine sizes.
+    /// Another number of sizes than the network has.
     #[error(
-        "anchors: expected 9 sizes, got {0}\nhelp: list three for each of the strides 8, 16 and 32, smallest first"
+        "anchors: expected {expected} sizes, got {got}\nhelp: list as many as the network's levels use, smallest first"
     )]
-    Count(usize),
+    Count {
+        /// Sizes the levels speak of.
+        expected: usize,
+        /// Sizes given.
+        got: usize,
+    },
     /// A side that is no length.
     #[error("anchors: size {index}: expected a width and a height above 0, got {width} x {height}")]
     Size {
@@ -48,11 +63,27 @@ pub enum AnchorError {
     },
 }
 
+/// What a network says of one of its outputs before it knows the anchors' sizes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LevelPlan {
+    /// Pixels of the network's input between neighbouring cells.
+    pub stride: usize,
+    /// Its anchors, by their place in the list of sizes.
+    pub mask: Vec<usize>,
+    /// `a` of `bx = a * sigmoid(tx) - (a - 1) / 2 + column`: above 1 a centre reaches the cell's edges (Darknet's
+    /// `scale_x_y`; YOLOv3 has 1).
+    pub scale_xy: f64,
+}
+
 /// One level: how far its cells lie apart and the boxes it starts from.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Level {
     /// Pixels of the network's input between neighbouring cells.
     pub stride: usize,
+    /// Place of each of its anchors in [`Anchors::sizes`].
+    pub mask: Vec<usize>,
+    /// See [`LevelPlan::scale_xy`].
+    pub scale_xy: f64,
     /// Width and height of its anchors in pixels of the network's input; they do not change with its size.
     pub sizes: Vec<[f32; 2]>,
 }
@@ -63,31 +94,53 @@ impl Level {
         let stride = self.stride as f64;
         self.sizes.iter().map(move |size| size.map(|side| f64::from(side) / stride))
     }
+
+    /// What is added to `scale_xy * sigmoid(t)`: `-(a - 1) / 2`, which keeps 1/2 in its place.
+    pub fn shift_xy(&self) -> f64 {
+        0.5 * (1.0 - self.scale_xy)
+    }
 }
 
 /// The anchors of every level, in the order of the network's outputs.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Anchors {
-    /// Stride 32 first.
+    /// All sizes, in pixels of the network's input; a level need not use each.
+    pub sizes: Vec<[f32; 2]>,
+    /// In the order of the network's outputs.
     pub levels: Vec<Level>,
 }
 
 impl Anchors {
-    /// Deals a list of nine sizes, smallest first, to the levels: the last three to stride 32, the first three to stride 8.
+    /// Deals a list of nine sizes, smallest first, to YOLOv3's levels: the last three to stride 32, the first three to
+    /// stride 8.
     ///
     /// # Errors
     /// [`AnchorError`] when there are not nine, or a side is not a positive number.
     pub fn from_sizes(sizes: &[[f32; 2]]) -> Result<Self, AnchorError> {
-        if sizes.len() != STRIDES.len() * ANCHORS_PER_LEVEL {
-            return Err(AnchorError::Count(sizes.len()));
+        Self::deal(sizes, &yolov3_levels())
+    }
+
+    /// Deals a list of sizes to levels by their masks.
+    ///
+    /// # Errors
+    /// [`AnchorError`] when a mask speaks of a size that is not there, sizes are left over behind the last one spoken of, or a
+    /// side is not a positive number.
+    pub fn deal(sizes: &[[f32; 2]], plans: &[LevelPlan]) -> Result<Self, AnchorError> {
+        let expected = plans.iter().flat_map(|plan| &plan.mask).max().map_or(0, |&last| last + 1);
+        // The published tiny network leaves its first size to nobody; sizes behind the last mask would be a mistake.
+        if sizes.len() != expected {
+            return Err(AnchorError::Count { expected, got: sizes.len() });
         }
         let bad = |size: &[f32; 2]| size.iter().any(|&side| !(side.is_finite() && side > 0.0));
         if let Some(index) = sizes.iter().position(bad) {
             let [width, height] = sizes[index];
             return Err(AnchorError::Size { index, width, height });
         }
-        let level = |(&stride, sizes): (&usize, &[[f32; 2]])| Level { stride, sizes: sizes.to_vec() };
-        Ok(Self { levels: STRIDES.iter().zip(sizes.rchunks(ANCHORS_PER_LEVEL)).map(level).collect() })
+        let level = |plan: &LevelPlan| {
+            let LevelPlan { stride, ref mask, scale_xy } = *plan;
+            Level { stride, mask: mask.clone(), scale_xy, sizes: mask.iter().map(|&index| sizes[index]).collect() }
+        };
+        Ok(Self { sizes: sizes.to_vec(), levels: plans.iter().map(level).collect() })
     }
 
     /// Refuses maps that do not belong to these levels.
@@ -142,8 +195,19 @@ mod tests {
     }
 
     #[test]
+    fn a_size_may_belong_to_nobody_but_not_lie_behind_the_masks() {
+        // The published tiny weights were trained with the masks 1,2,3 and 3,4,5 of six sizes.
+        let plan = |stride, mask: [usize; 3]| LevelPlan { stride, mask: mask.to_vec(), scale_xy: 1.0 };
+        let plans = [plan(32, [3, 4, 5]), plan(16, [1, 2, 3])];
+        let anchors = Anchors::deal(&COCO_ANCHORS[..6], &plans).unwrap();
+        assert_eq!(anchors.levels[1].sizes, COCO_ANCHORS[1..4]);
+        assert_eq!(anchors.sizes.len(), 6);
+        assert_eq!(Anchors::deal(&COCO_ANCHORS[..7], &plans), Err(AnchorError::Count { expected: 6, got: 7 }));
+    }
+
+    #[test]
     fn lists_that_are_no_anchors_are_refused() {
-        assert_eq!(Anchors::from_sizes(&COCO_ANCHORS[..8]), Err(AnchorError::Count(8)));
+        assert_eq!(Anchors::from_sizes(&COCO_ANCHORS[..8]), Err(AnchorError::Count { expected: 9, got: 8 }));
         for side in [0.0, -1.0, f32::INFINITY, f32::NAN] {
             let mut sizes = COCO_ANCHORS;
             sizes[4][1] = side;

@@ -31,8 +31,8 @@ pub(crate) fn sigmoid(x: f32) -> f32 {
 /// The candidates of picture `image` whose objectness is above `objectness_above`, level by level, then by row, column and
 /// anchor; those whose objectness is not a number stay, to be counted where boxes are rejected.
 ///
-/// `bx = (sigmoid(tx) + column) * stride`, `bw = pw * exp(tw)`, and the same down the picture; classes are independent
-/// sigmoids, never a softmax.
+/// `bx = (a * sigmoid(tx) - (a - 1) / 2 + column) * stride` with the level's `a` (1 in YOLOv3), `bw = pw * exp(tw)`, and the
+/// same down the picture; classes are independent sigmoids, never a softmax.
 ///
 /// # Shapes
 /// `maps`: one `[B, h, w, A * (5 + K)]` per level.
@@ -75,7 +75,7 @@ fn decode_level(map: &LevelMap<'_>, level: &Level, image: usize, objectness_abov
         }
         let (cell, anchor) = (predictor / a, predictor % a);
         let cell = [(cell % map.w) as f32, (cell / map.w) as f32];
-        found.boxes_xyxy.push(box_xyxy(logits, cell, level.sizes[anchor], level.stride as f32));
+        found.boxes_xyxy.push(box_xyxy(logits, cell, level, anchor));
         found.objectness.push(objectness);
         if found.classes > 1 {
             found.class_scores.extend(logits[5..].iter().map(|&logit| sigmoid(logit)));
@@ -84,10 +84,13 @@ fn decode_level(map: &LevelMap<'_>, level: &Level, image: usize, objectness_abov
 }
 
 /// One predictor's box; a logit that is not a number gives edges that are none.
-fn box_xyxy(logits: &[f32], [column, row]: [f32; 2], [pw, ph]: [f32; 2], stride: f32) -> [f32; 4] {
+fn box_xyxy(logits: &[f32], [column, row]: [f32; 2], level: &Level, anchor: usize) -> [f32; 4] {
+    let ([pw, ph], stride) = (level.sizes[anchor], level.stride as f32);
+    let (scale, shift) = (level.scale_xy as f32, level.shift_xy() as f32);
     // clamp, not min: min would turn a NaN into the bound.
     let side = |logit: f32| logit.clamp(f32::NEG_INFINITY, MAX_SIDE_LOGIT as f32).exp();
-    let (x, y) = ((sigmoid(logits[0]) + column) * stride, (sigmoid(logits[1]) + row) * stride);
+    let centre = |logit: f32, cell: f32| (scale * sigmoid(logit) + shift + cell) * stride;
+    let (x, y) = (centre(logits[0], column), centre(logits[1], row));
     let (half_w, half_h) = (0.5 * pw * side(logits[2]), 0.5 * ph * side(logits[3]));
     [x - half_w, y - half_h, x + half_w, y + half_h]
 }
@@ -146,6 +149,20 @@ mod tests {
         assert_close(&found.boxes_xyxy[0], &[40.0 - 62.0, 28.0 - 22.5, 40.0 + 62.0, 28.0 + 22.5]);
         assert_close(&found.objectness, &[0.5]);
         assert_close(&found.class_scores, &[0.75, 0.5]);
+    }
+
+    #[test]
+    fn a_scaled_centre_reaches_beyond_its_cell() {
+        let mut anchors = Anchors::from_sizes(&COCO_ANCHORS).unwrap();
+        anchors.levels[0].scale_xy = 1.1;
+        // Column 1 of a 1 x 2 grid of stride 32; sigmoid 1 - 1e-9 and 1/2.
+        let mut net = Net::quiet(1, 1);
+        net.predictor(0, 3).copy_from_slice(&[20.0, 0.0, 0.0, 0.0, 1.0, 0.0]);
+        let map = |level: usize, h: usize| LevelMap { n: 1, h, w: 2 * h, logits: &net.logits[level] };
+        let found = decode(&[map(0, 1), map(1, 2), map(2, 4)], &anchors, 1, 0, 0.001).unwrap();
+        let [x0, y0, x1, y1] = found.boxes_xyxy[0];
+        // (1.1 - 0.05 + 1) * 32 and (0.55 - 0.05) * 32
+        assert_close(&[0.5 * (x0 + x1), 0.5 * (y0 + y1)], &[65.6, 16.0]);
     }
 
     #[test]

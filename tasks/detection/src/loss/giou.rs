@@ -2,6 +2,8 @@
 
 use candle_core::{Result, Tensor};
 
+use crate::anchors::Level;
+
 /// Keeps the quotients finite where both boxes have no area.
 const EPSILON: f64 = 1e-9;
 
@@ -9,8 +11,8 @@ const EPSILON: f64 = 1e-9;
 ///
 /// # Shapes
 /// `logits` `[n, 4]` (`tx, ty, tw, th`), `priors` `[n, 2]` (the anchors' sides in cells) to `[n, 4]` (centre and sides).
-pub(crate) fn boxes_cxcywh(logits: &Tensor, priors: &Tensor, max_side_logit: f64) -> Result<Tensor> {
-    let centres = candle_nn::ops::sigmoid(&logits.narrow(1, 0, 2)?)?;
+pub(crate) fn boxes_cxcywh(logits: &Tensor, priors: &Tensor, level: &Level, max_side_logit: f64) -> Result<Tensor> {
+    let centres = candle_nn::ops::sigmoid(&logits.narrow(1, 0, 2)?)?.affine(level.scale_xy, level.shift_xy())?;
     // Bounded before the exponential: an overflow behind a bound has the gradient 0 * inf.
     let sides = (logits.narrow(1, 2, 2)?.minimum(max_side_logit)?.exp()? * priors)?;
     Tensor::cat(&[centres, sides], 1)
@@ -78,7 +80,10 @@ mod tests {
         let logits = [0.0, 3f64.ln(), 2f64.ln(), -1e4, 1e4, -1e4, 1e4, 0.0];
         let logits = Var::from_slice(&logits, (2, 4), &Device::Cpu).unwrap();
         let priors = Tensor::from_slice(&[1.5, 2.0, 0.5, 0.25], (2, 2), &Device::Cpu).unwrap();
-        let boxes = boxes_cxcywh(&logits, &priors, 1000f64.ln()).unwrap();
+        let level = |scale_xy| Level { stride: 32, mask: Vec::new(), scale_xy, sizes: Vec::new() };
+        let wide = boxes_cxcywh(&logits, &priors, &level(1.2), 1000f64.ln()).unwrap().to_vec2::<f64>().unwrap();
+        assert!((wide[0][0] - 0.5).abs() < 1e-9 && (wide[0][1] - 0.8).abs() < 1e-9 && (wide[1][0] - 1.1).abs() < 1e-9);
+        let boxes = boxes_cxcywh(&logits, &priors, &level(1.0), 1000f64.ln()).unwrap();
         let expected = [[0.5, 0.75, 3.0, 0.0], [1.0, 0.0, 500.0, 0.25]];
         for (got, expected) in boxes.to_vec2::<f64>().unwrap().iter().flatten().zip(expected.iter().flatten()) {
             assert!((got - expected).abs() < 1e-9, "{got} {expected}");

@@ -40,7 +40,7 @@ impl LevelOf<'_> {
         let priors = Tensor::from_vec(priors, (n, 2), &Device::Cpu)?;
         let targets = Tensor::from_vec(targets, (n, 4), &Device::Cpu)?;
 
-        let gious = giou(&boxes_cxcywh(&logits, &priors, MAX_SIDE_LOGIT)?, &targets)?;
+        let gious = giou(&boxes_cxcywh(&logits, &priors, self.level, MAX_SIDE_LOGIT)?, &targets)?;
         let gradients = gious.affine(-1.0, 1.0)?.mean_all()?.affine(gain, 0.0)?.backward()?;
         let gradient = gradients.get(&logits).map_or_else(|| logits.zeros_like(), |g| Ok(g.clone()))?;
         for (pair, gradient) in self.pairs.iter().zip(gradient.to_vec2::<f64>()?) {
