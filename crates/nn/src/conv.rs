@@ -1,6 +1,8 @@
-//! A convolution alone: the last layer of a head.
+//! A convolution with a bias and without a norm: the last layer of a head, and what Darknet makes of `batch_normalize=0`.
 
 use wrs_ops::conv::{ConvShape, Epilogue, conv2d, conv2d_backward_bias, conv2d_backward_input, conv2d_backward_weight};
+use wrs_ops::norm_act::activation_backward;
+use wrs_ops::{Activation, Store};
 
 use crate::pass::{Dims, Pass, Value};
 use crate::tape::{Backward, Node};
@@ -68,10 +70,11 @@ pub(crate) fn out_dims(shape: &ConvShape) -> Dims {
     Dims { n: shape.n, h: shape.out_h(), w: shape.out_w(), c: shape.c_out }
 }
 
-/// A convolution with a bias and nothing behind it.
+/// A convolution with a bias, and nothing or a piecewise linear activation behind it.
 #[derive(Clone, Debug)]
 pub struct Conv {
     config: ConvConfig,
+    activation: Activation,
     weight: ParamId,
     bias: ParamId,
     name: String,
@@ -82,7 +85,13 @@ impl Conv {
     pub fn new(scope: &mut Scope<'_>, config: ConvConfig) -> Self {
         let weight = scope.add("weight", Role::ConvWeight, &config.weight_shape(), config.default_init());
         let bias = scope.add("bias", Role::Bias, &[config.c_out], config.default_init());
-        Self { config, weight, bias, name: scope.name().to_owned() }
+        Self { config, activation: Activation::Identity, weight, bias, name: scope.name().to_owned() }
+    }
+
+    /// The same with an activation behind it, whose negative slope is at least 0.
+    #[must_use]
+    pub fn with_activation(self, activation: Activation) -> Self {
+        Self { activation, ..self }
     }
 
     /// The bias, `[O]`.
@@ -99,13 +108,18 @@ impl Conv {
         let shape = self.config.shape_over(&self.name, x.dims())?;
         pass.count_flops(shape.flops());
         let (params, algorithms) = (pass.params(), pass.algorithms());
-        let epilogue = Epilogue { shift: Some(params.values(self.bias)), ..Epilogue::default() };
+        let (shift, activation) = (Some(params.values(self.bias)), self.activation);
+        let epilogue = Epilogue { shift, activation, ..Epilogue::default() };
+        let wanted = x.wanted || pass.trains(&[self.weight, self.bias]);
         let y = pass
-            .compute(out_dims(&shape), true, |y| {
+            .compute(out_dims(&shape), wanted, |y| {
                 conv2d(&shape, x.data.host(), params.values(self.weight), &epilogue, y, algorithms)
             })
             .map_err(NnError::shape(&self.name))?;
-        pass.record(&y, || Box::new(ConvNode { layer: self.clone(), shape, x: x.clone() }));
+        pass.record(&y, || {
+            let activated = (self.activation != Activation::Identity).then(|| y.clone());
+            Box::new(ConvNode { layer: self.clone(), shape, x: x.clone(), activated })
+        });
         Ok(y)
     }
 }
@@ -114,17 +128,27 @@ struct ConvNode {
     layer: Conv,
     shape: ConvShape,
     x: Value,
+    /// The output, whose sign tells the slope of an activation.
+    activated: Option<Value>,
 }
 
 impl Node for ConvNode {
-    fn backward(self: Box<Self>, gy: Buffer, way: &mut Backward<'_>) -> Result<(), NnError> {
-        let Self { layer, shape, x } = *self;
-        let (gy, algorithms, params, slot) = (gy.host(), way.algorithms, way.params, x.slot());
+    fn backward(self: Box<Self>, mut gy: Buffer, way: &mut Backward<'_>) -> Result<(), NnError> {
+        let Self { layer, shape, x, activated } = *self;
         let named = || NnError::shape(&layer.name);
-        let (gb, store) = way.gradients.window(layer.bias);
-        conv2d_backward_bias(&shape, gy, gb, store).map_err(named())?;
-        let (gw, store) = way.gradients.window(layer.weight);
-        conv2d_backward_weight(&shape, x.data.host(), gy, gw, store, algorithms).map_err(named())?;
+        if let Some(y) = activated {
+            let mut before = Buffer::scratch(gy.len());
+            let (y, store) = (y.data.host(), Store::Overwrite);
+            activation_backward(layer.activation, y, gy.host(), before.host_mut(), store).map_err(named())?;
+            gy = before;
+        }
+        let (gy, algorithms, params, slot) = (gy.host(), way.algorithms, way.params, x.slot());
+        if let Some((gb, store)) = way.parameter(layer.bias) {
+            conv2d_backward_bias(&shape, gy, gb, store).map_err(named())?;
+        }
+        if let Some((gw, store)) = way.parameter(layer.weight) {
+            conv2d_backward_weight(&shape, x.data.host(), gy, gw, store, algorithms).map_err(named())?;
+        }
         drop(x);
         way.give(slot, |gx, store| {
             conv2d_backward_input(&shape, gy, params.values(layer.weight), gx, store, algorithms)

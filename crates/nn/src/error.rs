@@ -28,6 +28,14 @@ pub enum NnError {
         /// Width of the map.
         w: usize,
     },
+    /// Dropout in training, without the numbers its draw is a function of.
+    #[error(
+        "layer {layer}: dropout: expected a pass with draws, got one without\nhelp: give it seed and step, by `Pass::with_draws`"
+    )]
+    NoDraws {
+        /// The layer that refuses.
+        layer: String,
+    },
     /// A way back is asked of a pass that recorded none.
     #[error("backward: expected a training pass, got one that records nothing")]
     NotTraining,

@@ -98,29 +98,47 @@ enum Kind {
     Plan,
 }
 
+/// What the random draws of a training pass are a function of, besides the layer's name.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Draws {
+    pub seed: u64,
+    pub step: u64,
+}
+
 /// One run of a network, forward: which numbers it reads, and what it leaves behind.
 pub struct Pass<'p> {
     params: &'p Params,
     algorithms: Algorithms,
     kind: Kind,
+    draws: Option<Draws>,
     values: usize,
     flops: u64,
 }
 
 impl<'p> Pass<'p> {
+    fn new(params: &'p Params, algorithms: Algorithms, kind: Kind) -> Self {
+        Self { params, algorithms, kind, draws: None, values: 0, flops: 0 }
+    }
+
     /// Batch statistics, and a tape.
     pub fn train(params: &'p Params, algorithms: Algorithms) -> Self {
-        Self { params, algorithms, kind: Kind::Train(Tape::new(algorithms)), values: 0, flops: 0 }
+        Self::new(params, algorithms, Kind::Train(Tape::new(algorithms)))
     }
 
     /// Running statistics folded into the convolutions, nothing recorded.
     pub fn eval(params: &'p Params, algorithms: Algorithms) -> Self {
-        Self { params, algorithms, kind: Kind::Eval, values: 0, flops: 0 }
+        Self::new(params, algorithms, Kind::Eval)
     }
 
     /// No arithmetic: values have shapes and no numbers, and [`Self::flops`] counts.
     pub fn plan(params: &'p Params) -> Self {
-        Self { params, algorithms: Algorithms::Fast, kind: Kind::Plan, values: 0, flops: 0 }
+        Self::new(params, Algorithms::Fast, Kind::Plan)
+    }
+
+    /// The same with what dropout draws from: the run's seed, and a number no other training pass of the run has.
+    #[must_use]
+    pub fn with_draws(self, seed: u64, step: u64) -> Self {
+        Self { draws: Some(Draws { seed, step }), ..self }
     }
 
     /// Brings an input in, `[N, H, W, C]`.
@@ -157,6 +175,15 @@ impl<'p> Pass<'p> {
         matches!(self.kind, Kind::Train(_))
     }
 
+    pub(crate) fn draws(&self) -> Option<Draws> {
+        self.draws
+    }
+
+    /// Whether backward has a gradient to compute for any of these tensors.
+    pub(crate) fn trains(&self, ids: &[ParamId]) -> bool {
+        self.is_training() && ids.iter().any(|&id| !self.params.is_frozen(id))
+    }
+
     pub(crate) fn is_plan(&self) -> bool {
         matches!(self.kind, Kind::Plan)
     }
@@ -186,9 +213,9 @@ impl<'p> Pass<'p> {
         Ok(self.value(dims, data, wanted))
     }
 
-    /// Leaves on the tape what the backward of `output` needs.  Does nothing unless training.
+    /// Leaves on the tape what the backward of `output` needs.  Does nothing unless training, or where all below is frozen.
     pub(crate) fn record(&mut self, output: &Value, node: impl FnOnce() -> Box<dyn Node>) {
-        if let Kind::Train(tape) = &mut self.kind {
+        if let (Kind::Train(tape), true) = (&mut self.kind, output.wanted) {
             tape.push(output.slot(), node());
         }
     }
