@@ -8,7 +8,17 @@ use crate::pass::{Dims, Pass, Value};
 use crate::tape::{Backward, Node};
 use crate::{Buffer, Init, NnError, ParamId, Role, Scope};
 
-/// The geometry of a convolution.
+/// How the weights of a convolution, and its bias where it has one, begin.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ConvInit {
+    /// Both uniform within `1 / sqrt(fan_in)`, PyTorch's default.
+    #[default]
+    PyTorch,
+    /// Weights normal with variance `2 / fan_in` (He et al. 2015), biases 0, as Darknet makes them.
+    Darknet,
+}
+
+/// The geometry of a convolution, and its first values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ConvConfig {
     /// Input channels.
@@ -25,19 +35,28 @@ pub struct ConvConfig {
     pub dilation: [usize; 2],
     /// Groups of channels that do not see each other.
     pub groups: usize,
+    /// First values.
+    pub init: ConvInit,
 }
 
 impl ConvConfig {
     /// A square kernel with stride 1 and the padding that keeps the size (odd kernels).
     pub fn same(c_in: usize, c_out: usize, kernel: usize) -> Self {
         let (one, half) = ([1, 1], [kernel / 2; 2]);
-        Self { c_in, c_out, kernel: [kernel; 2], stride: one, padding: half, dilation: one, groups: 1 }
+        let init = ConvInit::default();
+        Self { c_in, c_out, kernel: [kernel; 2], stride: one, padding: half, dilation: one, groups: 1, init }
     }
 
     /// The same with another stride.
     #[must_use]
     pub fn with_stride(self, stride: usize) -> Self {
         Self { stride: [stride; 2], ..self }
+    }
+
+    /// The same with other first values.
+    #[must_use]
+    pub fn with_init(self, init: ConvInit) -> Self {
+        Self { init, ..self }
     }
 
     /// Values a filter reads: `I / groups * kh * kw`.
@@ -50,15 +69,24 @@ impl ConvConfig {
         [self.c_out, self.kernel[0], self.kernel[1], self.c_in / self.groups]
     }
 
-    /// PyTorch's default: uniform within 1 / sqrt(fan_in).
-    pub(crate) fn default_init(&self) -> Init {
-        Init::Uniform { bound: 1.0 / (self.fan_in() as f64).sqrt() }
+    pub(crate) fn weight_init(&self) -> Init {
+        match self.init {
+            ConvInit::PyTorch => Init::Uniform { bound: 1.0 / (self.fan_in() as f64).sqrt() },
+            ConvInit::Darknet => Init::Normal { std: (2.0 / self.fan_in() as f64).sqrt() },
+        }
+    }
+
+    fn bias_init(&self) -> Init {
+        match self.init {
+            ConvInit::PyTorch => self.weight_init(),
+            ConvInit::Darknet => Init::Constant(0.0),
+        }
     }
 
     /// The kernels' description over an input, checked.
     pub(crate) fn shape_over(&self, layer: &str, x: Dims) -> Result<ConvShape, NnError> {
         wrs_ops::check_len("conv2d", "input channels", x.c, self.c_in).map_err(NnError::shape(layer))?;
-        let Self { c_in, c_out, kernel, stride, padding, dilation, groups } = *self;
+        let Self { c_in, c_out, kernel, stride, padding, dilation, groups, init: _ } = *self;
         let shape = ConvShape { n: x.n, h: x.h, w: x.w, c_in, c_out, kernel, stride, padding, dilation, groups };
         shape.check().map_err(NnError::shape(layer))?;
         Ok(shape)
@@ -81,10 +109,10 @@ pub struct Conv {
 }
 
 impl Conv {
-    /// Adds `weight` and `bias` to a scope, with PyTorch's default first values.
+    /// Adds `weight` and `bias` to a scope.
     pub fn new(scope: &mut Scope<'_>, config: ConvConfig) -> Self {
-        let weight = scope.add("weight", Role::ConvWeight, &config.weight_shape(), config.default_init());
-        let bias = scope.add("bias", Role::Bias, &[config.c_out], config.default_init());
+        let weight = scope.add("weight", Role::ConvWeight, &config.weight_shape(), config.weight_init());
+        let bias = scope.add("bias", Role::Bias, &[config.c_out], config.bias_init());
         Self { config, activation: Activation::Identity, weight, bias, name: scope.name().to_owned() }
     }
 

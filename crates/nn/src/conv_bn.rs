@@ -55,10 +55,11 @@ pub struct ConvBn {
 }
 
 impl ConvBn {
-    /// Adds `conv.weight` and `bn.{weight, bias, running_mean, running_var}` to a scope, with PyTorch's first values.
+    /// Adds `conv.weight` and `bn.{weight, bias, running_mean, running_var}` to a scope; the norm's first values are
+    /// PyTorch's.
     pub fn new(scope: &mut Scope<'_>, config: ConvBnConfig) -> Self {
         let (conv, channels) = (config.conv, [config.conv.c_out]);
-        let weight = scope.add("conv.weight", Role::ConvWeight, &conv.weight_shape(), conv.default_init());
+        let weight = scope.add("conv.weight", Role::ConvWeight, &conv.weight_shape(), conv.weight_init());
         let gamma = scope.add("bn.weight", Role::NormScale, &channels, Init::Constant(1.0));
         let beta = scope.add("bn.bias", Role::NormShift, &channels, Init::Constant(0.0));
         let mean = scope.add("bn.running_mean", Role::RunningMean, &channels, Init::Constant(0.0));
@@ -98,7 +99,7 @@ impl ConvBn {
     /// Frozen statistics stay in use in training: they are the only ones the norm will ever have.
     fn statistics(&self, pass: &Pass<'_>) -> Statistics {
         let frozen = [self.mean, self.var].iter().any(|&id| pass.params().is_frozen(id));
-        if pass.is_training() && !frozen { Statistics::Batch } else { Statistics::Frozen }
+        if pass.has_batch_statistics() && !frozen { Statistics::Batch } else { Statistics::Frozen }
     }
 
     /// With the norm folded into the convolution's last touch of each value; nothing is kept.

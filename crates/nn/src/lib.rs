@@ -10,6 +10,7 @@
 mod activate;
 mod add;
 mod buffer;
+mod calibration;
 mod conv;
 mod conv_bn;
 mod dropout;
@@ -24,7 +25,8 @@ mod tape;
 pub use activate::activate;
 pub use add::add;
 pub use buffer::Buffer;
-pub use conv::{Conv, ConvConfig};
+pub use calibration::Calibration;
+pub use conv::{Conv, ConvConfig, ConvInit};
 pub use conv_bn::{ConvBn, ConvBnConfig, NormConfig};
 pub use dropout::dropout;
 pub use error::NnError;

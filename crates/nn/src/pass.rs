@@ -94,6 +94,7 @@ pub enum InputGradient {
 
 enum Kind {
     Train(Tape),
+    Calibrate(Vec<StatisticsUpdate>),
     Eval,
     Plan,
 }
@@ -130,6 +131,12 @@ impl<'p> Pass<'p> {
         Self::new(params, algorithms, Kind::Eval)
     }
 
+    /// Batch statistics, collected for a [`crate::Calibration`], and nothing else kept: dropout is off and every activation goes
+    /// with its last reader.
+    pub fn calibrate(params: &'p Params, algorithms: Algorithms) -> Self {
+        Self::new(params, algorithms, Kind::Calibrate(Vec::new()))
+    }
+
     /// No arithmetic: values have shapes and no numbers, and [`Self::flops`] counts.
     pub fn plan(params: &'p Params) -> Self {
         Self::new(params, Algorithms::Fast, Kind::Plan)
@@ -159,7 +166,15 @@ impl<'p> Pass<'p> {
     pub fn into_tape(self) -> Result<Tape, NnError> {
         match self.kind {
             Kind::Train(tape) => Ok(tape),
-            Kind::Eval | Kind::Plan => Err(NnError::NotTraining),
+            Kind::Calibrate(_) | Kind::Eval | Kind::Plan => Err(NnError::NotTraining),
+        }
+    }
+
+    /// What the norms of a calibrating pass saw.
+    pub(crate) fn into_statistics(self) -> Result<Vec<StatisticsUpdate>, NnError> {
+        match self.kind {
+            Kind::Calibrate(statistics) => Ok(statistics),
+            Kind::Train(_) | Kind::Eval | Kind::Plan => Err(NnError::NotCalibrating),
         }
     }
 
@@ -173,6 +188,11 @@ impl<'p> Pass<'p> {
 
     pub(crate) fn is_training(&self) -> bool {
         matches!(self.kind, Kind::Train(_))
+    }
+
+    /// Whether norms take the statistics of the batch.
+    pub(crate) fn has_batch_statistics(&self) -> bool {
+        matches!(self.kind, Kind::Train(_) | Kind::Calibrate(_))
     }
 
     pub(crate) fn draws(&self) -> Option<Draws> {
@@ -220,15 +240,17 @@ impl<'p> Pass<'p> {
         }
     }
 
-    /// Leaves the batch statistics of a norm, to be folded into its running ones.
+    /// Leaves the batch statistics of a norm, for its running ones.
     pub(crate) fn record_statistics(&mut self, update: StatisticsUpdate) {
-        if let Kind::Train(tape) = &mut self.kind {
-            tape.statistics.push(update);
+        match &mut self.kind {
+            Kind::Train(tape) => tape.statistics.push(update),
+            Kind::Calibrate(statistics) => statistics.push(update),
+            Kind::Eval | Kind::Plan => {}
         }
     }
 }
 
-/// What one norm saw in one training pass.
+/// What one norm saw in one pass.
 pub(crate) struct StatisticsUpdate {
     pub mean: ParamId,
     pub var: ParamId,

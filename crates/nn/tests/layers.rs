@@ -6,8 +6,8 @@ mod common;
 
 use common::{assert_gradients, outputs, random};
 use wrs_nn::{
-    Buffer, Conv, ConvBn, ConvBnConfig, ConvConfig, Dims, InputGradient, NnError, NormConfig, Params, ParamsBuilder,
-    Pass, PoolConfig, Scope, Smooth, Value, activate, add, dropout, global_average_pool, max_pool,
+    Buffer, Conv, ConvBn, ConvBnConfig, ConvConfig, ConvInit, Dims, InputGradient, NnError, NormConfig, Params,
+    ParamsBuilder, Pass, PoolConfig, Scope, Smooth, Value, activate, add, dropout, global_average_pool, max_pool,
 };
 use wrs_ops::Activation;
 use wrs_ops::conv::Algorithms;
@@ -168,4 +168,26 @@ fn an_activation_behind_a_plain_convolution_is_in_values_and_gradients() {
         assert!(second.iter().all(|v| *v <= 0.0 && *v >= -5.0 * slope), "{activation:?}");
         assert!(slope == 0.0 || second.iter().any(|v| *v < 0.0));
     }
+}
+
+#[test]
+fn first_values_are_pytorchs_or_darknets() {
+    let drawn = |init| {
+        let mut builder = ParamsBuilder::new();
+        let config = ConvConfig { groups: 2, ..ConvConfig::same(32, 256, 3).with_init(init) };
+        Conv::new(&mut builder.root(), config);
+        let params = builder.build(7);
+        ["weight", "bias"].map(|name| params.values(params.find(name).unwrap()).to_vec())
+    };
+    let variance = |v: &[f32]| v.iter().map(|v| f64::from(*v).powi(2)).sum::<f64>() / v.len() as f64;
+    let fan_in: f64 = 16.0 * 9.0;
+    let bound = (1.0 / fan_in.sqrt()) as f32;
+    let [weight, bias] = drawn(ConvInit::PyTorch);
+    assert!(weight.iter().chain(&bias).all(|v| v.abs() <= bound));
+    assert!((variance(&weight) * fan_in * 3.0 - 1.0).abs() < 0.05 && bias.iter().any(|v| *v != 0.0));
+    let [weight, bias] = drawn(ConvInit::Darknet);
+    assert!((variance(&weight) * fan_in / 2.0 - 1.0).abs() < 0.05);
+    // A normal draw goes beyond what a uniform one of its variance could reach.
+    assert!(weight.iter().any(|v| f64::from(*v) > (6.0 / fan_in).sqrt()));
+    assert!(bias.iter().all(|v| *v == 0.0));
 }
