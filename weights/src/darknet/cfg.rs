@@ -254,7 +254,17 @@ impl Cfg {
         })
     }
 
-    /// An error at a key of a layer.
+    /// Number of classes, which all levels share; 0 without a level.
+    pub fn classes(&self) -> usize {
+        self.yolo_layers().next().map_or(0, |(_, yolo)| yolo.classes)
+    }
+
+    /// The anchors, which all levels share, in pixels of the network's input; none without a level.
+    pub fn anchors(&self) -> Vec<[f32; 2]> {
+        self.yolo_layers().next().map_or(Vec::new(), |(_, yolo)| yolo.anchors.clone())
+    }
+
+    /// An error at a key of a layer, or at the layer if the key is empty.
     pub fn error(&self, layer: usize, key: &str, expected: String, got: String, help: &str) -> CfgError {
         let at = &self.layers[layer];
         let key = if key.is_empty() { String::new() } else { format!(" `{key}`") };
