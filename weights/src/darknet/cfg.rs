@@ -259,9 +259,10 @@ impl Cfg {
         self.yolo_layers().next().map_or(0, |(_, yolo)| yolo.classes)
     }
 
-    /// The anchors, which all levels share, in pixels of the network's input; none without a level.
+    /// The anchors, which all levels share, in pixels of the network's input, up to the last that a mask speaks of.
     pub fn anchors(&self) -> Vec<[f32; 2]> {
-        self.yolo_layers().next().map_or(Vec::new(), |(_, yolo)| yolo.anchors.clone())
+        let used = self.yolo_layers().flat_map(|(_, yolo)| &yolo.mask).max().map_or(0, |&last| last + 1);
+        self.yolo_layers().next().map_or(Vec::new(), |(_, yolo)| yolo.anchors.iter().copied().take(used).collect())
     }
 
     /// An error at a key of a layer, or at the layer if the key is empty.

@@ -94,6 +94,27 @@ fn sections_become_layers_with_darknets_defaults() {
 }
 
 #[test]
+fn files_are_read_in_any_encoding_and_huge_ones_not_at_all() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("small.cfg");
+    std::fs::write(&path, [b"# \xff\xfe caf\xe9\n", SMALL.trim_start_matches('\u{feff}').as_bytes()].concat()).unwrap();
+    let cfg = Cfg::load(&path).unwrap();
+    assert_eq!((cfg.net.width, cfg.layers.len(), cfg.classes()), (64, 10, 2));
+    std::fs::write(&path, vec![b'\n'; (4 << 20) + 1]).unwrap();
+    let error = Cfg::load(&path).unwrap_err().to_string();
+    assert!(error.contains("expected a text of at most 4 MiB"), "{error}");
+    let error = Cfg::load(&folder.path().join("none.cfg")).unwrap_err().to_string();
+    assert!(error.starts_with("cannot read ") && error.contains("none.cfg"), "{error}");
+}
+
+#[test]
+fn anchors_end_with_the_last_that_is_used() {
+    let text = SMALL.replace("mask = 1,2", "mask=0,1");
+    assert_eq!(Cfg::parse("x", &text).unwrap().anchors(), [[10.0, 13.0], [16.0, 30.0]]);
+    assert_eq!(small().anchors().len(), 3);
+}
+
+#[test]
 fn what_is_read_over_is_noted() {
     let notes: Vec<String> = small().notes.iter().map(ToString::to_string).collect();
     assert_eq!(
@@ -227,6 +248,7 @@ fn survives(bytes: &[u8]) {
         if let Ok(walk) = cfg.walk([cfg.net.height, cfg.net.width]) {
             let _ = (walk.params(), walk.flops(), walk.file_floats());
         }
+        let _ = (cfg.classes(), cfg.anchors());
         let _ = cfg.with_classes(3).and_then(|cfg| cfg.with_width(0.25)).and_then(|cfg| cfg.walk([64, 64]));
     }
 }

@@ -79,7 +79,9 @@ impl Cfg {
         let mut floats = 0;
         for (i, layer) in self.layers.iter().enumerate() {
             let before = layers.last().copied().unwrap_or(input);
-            let one = At { cfg: self, index: i, before }.output(&layer.kind, &layers)?;
+            // Maps that do not meet again are most often the fault of the input's size.
+            let sides = |error| self.check_sides([height, width], &layers).err().unwrap_or(error);
+            let one = At { cfg: self, index: i, before }.output(&layer.kind, &layers).map_err(sides)?;
             floats += one.file_floats;
             if floats > LARGEST_NETWORK {
                 let (expected, got) = (format!("a network of at most {LARGEST_NETWORK} numbers"), floats.to_string());
@@ -88,21 +90,24 @@ impl Cfg {
             layers.push(one);
         }
         self.check_levels()?;
-        let max_stride = layers.iter().filter_map(|layer| layer.stride).max().unwrap_or(1);
-        for (key, side) in [("height", height), ("width", width)] {
-            if side % max_stride != 0 {
-                let whole = side.next_multiple_of(max_stride);
-                return Err(CfgError {
-                    file: self.file.clone(),
-                    line: self.net.line,
-                    what: format!("input {key}"),
-                    expected: format!("a multiple of {max_stride}, the network's largest stride"),
-                    got: side.to_string(),
-                    help: format!("use {whole}"),
-                });
-            }
-        }
+        let max_stride = self.check_sides([height, width], &layers)?;
         Ok(Walk { layers, max_stride })
+    }
+
+    /// The largest stride of these layers, which must divide the input's sides.
+    fn check_sides(&self, sides: [usize; 2], layers: &[LayerShape]) -> Result<usize, CfgError> {
+        let max_stride = layers.iter().filter_map(|layer| layer.stride).max().unwrap_or(1);
+        match ["height", "width"].into_iter().zip(sides).find(|(_, side)| side % max_stride != 0) {
+            None => Ok(max_stride),
+            Some((what, side)) => Err(CfgError {
+                file: self.file.clone(),
+                line: self.net.line,
+                what: format!("input {what}"),
+                expected: format!("a multiple of {max_stride}, the network's largest stride"),
+                got: side.to_string(),
+                help: format!("use {}", side.next_multiple_of(max_stride)),
+            }),
+        }
     }
 
     /// All levels speak of one list of anchors and of the same classes.
