@@ -4,6 +4,8 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
+use crate::darknet::{CfgError, DarknetError};
+
 /// A file that cannot be read, or does not fit.
 #[derive(Debug, thiserror::Error)]
 pub enum WeightsError {
@@ -27,6 +29,12 @@ pub enum WeightsError {
         /// What is wrong with its header.
         reason: String,
     },
+    /// A `.cfg` file.
+    #[error(transparent)]
+    Cfg(#[from] CfgError),
+    /// A `.weights` file.
+    #[error(transparent)]
+    Darknet(#[from] DarknetError),
     /// Numbers of another kind.
     #[error(
         "{file}: tensor `{tensor}`: expected F32, F16 or BF16, got {got}\nhelp: convert it to float32 where it was saved"

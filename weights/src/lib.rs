@@ -5,6 +5,7 @@
 
 mod buffers;
 mod container;
+pub mod darknet;
 mod error;
 mod layout;
 pub mod safetensors;

@@ -2,7 +2,7 @@
 
 use wrs_ops::conv::{ConvShape, Epilogue, conv2d, conv2d_backward_input, conv2d_backward_weight};
 use wrs_ops::norm_act::{
-    Affine, BatchStats, ChannelsLast, Mask, NormBackward, NormGradients, ResidualAt, Statistics, batch_stats, norm_act,
+    Affine, BatchStats, ChannelsLast, Mask, NormBackward, ResidualAt, Statistics, batch_stats, norm_act,
     norm_act_backward, norm_act_backward_in_place,
 };
 use wrs_ops::{Activation, ShapeError};
@@ -10,7 +10,7 @@ use wrs_ops::{Activation, ShapeError};
 use crate::conv::{ConvConfig, out_dims};
 use crate::pass::{Dims, Pass, Slot, StatisticsUpdate, Value};
 use crate::tape::{Backward, Node};
-use crate::{Buffer, Filter, Gradients, Init, NnError, ParamId, Role, Scope};
+use crate::{Buffer, Filter, Init, NnError, ParamId, Params, Role, Scope};
 
 /// What can be chosen of a batch norm.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -41,8 +41,8 @@ pub struct ConvBnConfig {
 
 /// `act(norm(conv(x)))`, with an optional shortcut added behind the activation.
 ///
-/// Training keeps the convolution's input and output; everything else is computed again on the way back.  Evaluation folds
-/// the norm into the convolution's last touch of each value.
+/// Training keeps the convolution's input and output; everything else is computed again on the way back.  Evaluation, and
+/// training where the block and all below it are frozen, fold the norm into the convolution's last touch of each value.
 #[derive(Clone, Debug)]
 pub struct ConvBn {
     config: ConvBnConfig,
@@ -55,10 +55,11 @@ pub struct ConvBn {
 }
 
 impl ConvBn {
-    /// Adds `conv.weight` and `bn.{weight, bias, running_mean, running_var}` to a scope, with PyTorch's first values.
+    /// Adds `conv.weight` and `bn.{weight, bias, running_mean, running_var}` to a scope; the norm's first values are
+    /// PyTorch's.
     pub fn new(scope: &mut Scope<'_>, config: ConvBnConfig) -> Self {
         let (conv, channels) = (config.conv, [config.conv.c_out]);
-        let weight = scope.add("conv.weight", Role::ConvWeight, &conv.weight_shape(), conv.default_init());
+        let weight = scope.add("conv.weight", Role::ConvWeight, &conv.weight_shape(), conv.weight_init());
         let gamma = scope.add("bn.weight", Role::NormScale, &channels, Init::Constant(1.0));
         let beta = scope.add("bn.bias", Role::NormShift, &channels, Init::Constant(0.0));
         let mean = scope.add("bn.running_mean", Role::RunningMean, &channels, Init::Constant(0.0));
@@ -87,14 +88,22 @@ impl ConvBn {
     fn run(&self, pass: &mut Pass<'_>, x: &Value, shortcut: Option<&Value>) -> Result<Value, NnError> {
         let shape = self.config.conv.shape_over(&self.name, x.dims())?;
         pass.count_flops(shape.flops());
-        if pass.is_training() {
-            self.train(pass, &shape, x, shortcut)
-        } else {
-            self.evaluate(pass, &shape, x, shortcut)
+        let wanted =
+            x.wanted || shortcut.is_some_and(|s| s.wanted) || pass.trains(&[self.weight, self.gamma, self.beta]);
+        match self.statistics(pass) {
+            Statistics::Frozen if !wanted => self.fold(pass, &shape, x, shortcut),
+            statistics => self.normalise(pass, &shape, x, shortcut, (statistics, wanted)),
         }
     }
 
-    fn evaluate(
+    /// Frozen statistics stay in use in training: they are the only ones the norm will ever have.
+    fn statistics(&self, pass: &Pass<'_>) -> Statistics {
+        let frozen = [self.mean, self.var].iter().any(|&id| pass.params().is_frozen(id));
+        if pass.has_batch_statistics() && !frozen { Statistics::Batch } else { Statistics::Frozen }
+    }
+
+    /// With the norm folded into the convolution's last touch of each value; nothing is kept.
+    fn fold(
         &self,
         pass: &mut Pass<'_>,
         shape: &ConvShape,
@@ -103,8 +112,7 @@ impl ConvBn {
     ) -> Result<Value, NnError> {
         let (params, algorithms) = (pass.params(), pass.algorithms());
         let compute = |y: &mut [f32]| -> Result<(), ShapeError> {
-            let (mean, var) = (params.values(self.mean), params.values(self.var));
-            let stats = BatchStats::from_moments(mean, var, self.config.norm.eps)?;
+            let stats = self.running_statistics(params)?;
             let affine = Affine::new(params.values(self.gamma), params.values(self.beta), &stats)?;
             let epilogue = Epilogue {
                 scale: Some(&affine.scale),
@@ -117,29 +125,47 @@ impl ConvBn {
         pass.compute(out_dims(shape), false, compute).map_err(NnError::shape(&self.name))
     }
 
-    fn train(
+    /// Convolution and norm apart, so that backward can have the values between them.
+    fn normalise(
         &self,
         pass: &mut Pass<'_>,
         shape: &ConvShape,
         x: &Value,
         shortcut: Option<&Value>,
+        (statistics, wanted): (Statistics, bool),
     ) -> Result<Value, NnError> {
         let (params, algorithms, dims) = (pass.params(), pass.algorithms(), out_dims(shape));
-        if dims.pixels() == 1 {
-            let Dims { n, h, w, .. } = dims;
-            return Err(NnError::SingleValueNorm { layer: self.name.clone(), n, h, w });
-        }
         let named = || NnError::shape(&self.name);
         let rows = ChannelsLast { rows: dims.pixels(), channels: dims.c };
         let mut z = Buffer::scratch(dims.len());
         let plain = Epilogue::default();
         conv2d(shape, x.data.host(), params.values(self.weight), &plain, z.host_mut(), algorithms).map_err(named())?;
-        let stats = batch_stats(rows, z.host(), self.config.norm.eps).map_err(named())?;
+        let stats = match statistics {
+            Statistics::Batch => self.batch_statistics(pass, dims, z.host())?,
+            Statistics::Frozen => self.running_statistics(params).map_err(named())?,
+        };
         let affine = Affine::new(params.values(self.gamma), params.values(self.beta), &stats).map_err(named())?;
         let residual = shortcut.map(|s| (s.data.host(), ResidualAt::AfterActivation));
         let activation = self.config.activation;
-        let y =
-            pass.compute(dims, true, |y| norm_act(rows, z.host(), &affine, activation, residual, y)).map_err(named())?;
+        let y = pass
+            .compute(dims, wanted, |y| norm_act(rows, z.host(), &affine, activation, residual, y))
+            .map_err(named())?;
+        let shortcut = shortcut.map(Value::slot);
+        pass.record(&y, || {
+            let (layer, shape, x) = (self.clone(), *shape, x.clone());
+            Box::new(ConvBnNode { layer, shape, rows, x, z, stats, statistics, affine, shortcut })
+        });
+        Ok(y)
+    }
+
+    /// Those of the convolution's output `z`, recorded for the running ones.
+    fn batch_statistics(&self, pass: &mut Pass<'_>, dims: Dims, z: &[f32]) -> Result<BatchStats, NnError> {
+        let Dims { n, h, w, c } = dims;
+        if dims.pixels() == 1 {
+            return Err(NnError::SingleValueNorm { layer: self.name.clone(), n, h, w });
+        }
+        let rows = ChannelsLast { rows: dims.pixels(), channels: c };
+        let stats = batch_stats(rows, z, self.config.norm.eps).map_err(NnError::shape(&self.name))?;
         pass.record_statistics(StatisticsUpdate {
             mean: self.mean,
             var: self.var,
@@ -147,12 +173,11 @@ impl ConvBn {
             count: rows.rows,
             momentum: self.config.norm.momentum,
         });
-        let shortcut = shortcut.map(Value::slot);
-        pass.record(&y, || {
-            let (layer, shape, x) = (self.clone(), *shape, x.clone());
-            Box::new(ConvBnNode { layer, shape, rows, x, z, stats, affine, shortcut })
-        });
-        Ok(y)
+        Ok(stats)
+    }
+
+    fn running_statistics(&self, params: &Params) -> Result<BatchStats, ShapeError> {
+        BatchStats::from_moments(params.values(self.mean), params.values(self.var), self.config.norm.eps)
     }
 }
 
@@ -163,6 +188,7 @@ struct ConvBnNode {
     x: Value,
     z: Buffer,
     stats: BatchStats,
+    statistics: Statistics,
     affine: Affine,
     shortcut: Option<Slot>,
 }
@@ -174,8 +200,9 @@ impl Node for ConvBnNode {
         drop(z);
         let (gz, algorithms, params, slot) = (gz.host(), way.algorithms, way.params, x.slot());
         let named = || NnError::shape(&layer.name);
-        let (gw, store) = way.gradients.window(layer.weight);
-        conv2d_backward_weight(&shape, x.data.host(), gz, gw, store, algorithms).map_err(named())?;
+        if let Some((gw, store)) = way.parameter(layer.weight) {
+            conv2d_backward_weight(&shape, x.data.host(), gz, gw, store, algorithms).map_err(named())?;
+        }
         drop(x);
         way.give(slot, |gx, store| {
             conv2d_backward_input(&shape, gz, params.values(layer.weight), gx, store, algorithms)
@@ -193,15 +220,15 @@ impl ConvBnNode {
             z: self.z.host(),
             affine: &self.affine,
             stats: &self.stats,
-            statistics: Statistics::Batch,
+            statistics: self.statistics,
             activation: self.layer.config.activation,
             mask: Mask::Recomputed,
         };
         match self.shortcut.filter(|slot| slot.wanted) {
             Some(slot) if !way.has_gradient(slot) => {
                 let mut gz = Buffer::scratch(gy.len());
-                let parameters = norm_gradients(way.gradients, &self.layer);
-                norm_act_backward(&arguments, gy.host(), gz.host_mut(), Some(parameters))?;
+                let parameters = way.norm_parameters(self.layer.gamma, self.layer.beta);
+                norm_act_backward(&arguments, gy.host(), gz.host_mut(), parameters)?;
                 way.hand_over(slot, gy);
                 Ok(gz)
             }
@@ -209,16 +236,10 @@ impl ConvBnNode {
                 if let Some(slot) = other {
                     way.add(slot, &gy)?;
                 }
-                let parameters = norm_gradients(way.gradients, &self.layer);
-                norm_act_backward_in_place(&arguments, gy.host_mut(), Some(parameters))?;
+                let parameters = way.norm_parameters(self.layer.gamma, self.layer.beta);
+                norm_act_backward_in_place(&arguments, gy.host_mut(), parameters)?;
                 Ok(gy)
             }
         }
     }
-}
-
-/// Where the gradients of the norm's scale and shift go.
-fn norm_gradients<'g>(gradients: &'g mut Gradients, layer: &ConvBn) -> NormGradients<'g> {
-    let (gamma, beta, store) = gradients.windows(layer.gamma, layer.beta);
-    NormGradients { gamma, beta, store }
 }

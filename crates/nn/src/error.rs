@@ -28,9 +28,29 @@ pub enum NnError {
         /// Width of the map.
         w: usize,
     },
+    /// Dropout in training, without the numbers its draw is a function of.
+    #[error(
+        "layer {layer}: dropout: expected a pass with draws, got one without\nhelp: give it seed and step, by `Pass::with_draws`"
+    )]
+    NoDraws {
+        /// The layer that refuses.
+        layer: String,
+    },
     /// A way back is asked of a pass that recorded none.
     #[error("backward: expected a training pass, got one that records nothing")]
     NotTraining,
+    /// Statistics are asked of a pass that collects none.
+    #[error("calibration: expected a calibrating pass, got another")]
+    NotCalibrating,
+    /// A norm that no batch reached.
+    #[error(
+        "calibration: tensor {tensor}: expected the statistics of at least one batch, got none\n\
+         help: add a batch; freeze the norms that the forward pass leaves out"
+    )]
+    NotCalibrated {
+        /// The running statistic that stays as it was.
+        tensor: String,
+    },
     /// A gradient for something that is not an output of this tape.
     #[error("backward: value {0} is not on this tape")]
     NotOnTape(usize),

@@ -7,20 +7,33 @@
 //! Legend: `N` batch, `H W` input pixels, `h w` output pixels, `C`/`I` input channels, `O` output channels.  Activations
 //! are `[N, H, W, C]`; conv weights are `[O, kh, kw, I]`, a filter a contiguous row.
 
+mod activate;
+mod add;
 mod buffer;
+mod calibration;
 mod conv;
 mod conv_bn;
+mod dropout;
 mod error;
+mod gradients;
 mod params;
 mod pass;
+mod pool;
 mod shaping;
 mod tape;
 
+pub use activate::activate;
+pub use add::add;
 pub use buffer::Buffer;
-pub use conv::{Conv, ConvConfig};
+pub use calibration::Calibration;
+pub use conv::{Conv, ConvConfig, ConvInit};
 pub use conv_bn::{ConvBn, ConvBnConfig, NormConfig};
+pub use dropout::dropout;
 pub use error::NnError;
-pub use params::{Filter, Gradients, Init, ParamId, Parameter, Params, ParamsBuilder, Role, Scope};
+pub use gradients::Gradients;
+pub use params::{Filter, Init, ParamId, Parameter, Params, ParamsBuilder, Role, Scope};
 pub use pass::{Dims, InputGradient, Pass, Value};
+pub use pool::{PoolConfig, global_average_pool, max_pool};
 pub use shaping::{concat, upsample_nearest};
 pub use tape::Tape;
+pub use wrs_ops::smooth::Smooth;

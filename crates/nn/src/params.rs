@@ -2,7 +2,6 @@
 
 use std::ops::Range;
 
-use wrs_ops::Store;
 use wrs_ops::rng::Rng;
 
 use crate::Buffer;
@@ -91,6 +90,8 @@ pub enum Init {
 #[derive(Clone, Debug)]
 pub struct Params {
     entries: Vec<Parameter>,
+    /// Which tensors nothing may change.
+    frozen: Vec<bool>,
     filters: Vec<Filter>,
     trainable: Buffer,
     statistics: Buffer,
@@ -115,6 +116,27 @@ impl Params {
     /// The convolutions that feed a batch norm, in creation order.
     pub fn filters(&self) -> &[Filter] {
         &self.filters
+    }
+
+    /// Freezes every tensor of that name, and every tensor below it in the tree of names (`backbone` and `backbone.stem` take
+    /// `backbone.stem.bn.weight`, `back` does not); gives their number, statistics included.
+    ///
+    /// Training leaves a frozen tensor as it is: no gradient, no step, no decay, no rescale.  A norm with frozen statistics
+    /// uses them in training as in evaluation.  To be called before gradients, parameter groups or optimizers are made.
+    pub fn freeze(&mut self, prefix: &str) -> usize {
+        let is_below =
+            |name: &str| name.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
+        let mut count = 0;
+        for (_, frozen) in self.entries.iter().zip(&mut self.frozen).filter(|(p, _)| is_below(&p.name)) {
+            *frozen = true;
+            count += 1;
+        }
+        count
+    }
+
+    /// Whether [`Self::freeze`] took the tensor.
+    pub fn is_frozen(&self, id: ParamId) -> bool {
+        self.frozen[id.0]
     }
 
     /// All trainable values.
@@ -184,7 +206,8 @@ impl ParamsBuilder {
                 &mut Rng::new(seed, &format!("init {}", p.name), 0, 0),
             );
         }
-        Params { entries: self.entries, filters: self.filters, trainable, statistics }
+        let frozen = vec![false; self.entries.len()];
+        Params { entries: self.entries, frozen, filters: self.filters, trainable, statistics }
     }
 }
 
@@ -235,58 +258,5 @@ impl Scope<'_> {
     /// Records that a convolution feeds a batch norm.
     pub fn add_filter(&mut self, filter: Filter) {
         self.builder.filters.push(filter);
-    }
-}
-
-/// The gradient of a loss, a mirror of [`Params::trainable`].
-#[derive(Clone, Debug)]
-pub struct Gradients {
-    buffer: Buffer,
-    /// The windows, by parameter; none for statistics.
-    ranges: Vec<Option<Range<usize>>>,
-    /// Which windows hold a gradient of this step.
-    written: Vec<bool>,
-}
-
-impl Gradients {
-    /// No gradient yet, for a network's every trainable tensor.
-    pub fn new(params: &Params) -> Self {
-        let ranges: Vec<_> = params.iter().map(|(_, p)| p.role.is_trainable().then(|| p.range.clone())).collect();
-        Self { buffer: Buffer::zeros(params.trainable().len()), written: vec![false; ranges.len()], ranges }
-    }
-
-    /// Forgets everything: the next contribution to a window overwrites it, so nothing needs to be zeroed.
-    pub fn reset(&mut self) {
-        self.written.fill(false);
-    }
-
-    /// The window of one tensor and whether a contribution overwrites it or is added.
-    pub(crate) fn window(&mut self, id: ParamId) -> (&mut [f32], Store) {
-        let Some(range) = self.ranges[id.0].clone() else { return (&mut [], Store::Overwrite) };
-        let store = if self.written[id.0] { Store::Accumulate } else { Store::Overwrite };
-        self.written[id.0] = true;
-        (&mut self.buffer.host_mut()[range], store)
-    }
-
-    /// The windows of two tensors that always get their contributions together, `first` created before `second`.
-    pub(crate) fn windows(&mut self, first: ParamId, second: ParamId) -> (&mut [f32], &mut [f32], Store) {
-        let (_, store) = self.window(first);
-        let (Some(a), Some(b)) = (self.ranges[first.0].clone(), self.ranges[second.0].clone()) else {
-            return (&mut [], &mut [], store);
-        };
-        self.written[second.0] = true;
-        let (low, high) = self.buffer.host_mut().split_at_mut(b.start);
-        (&mut low[a], &mut high[..b.len()], store)
-    }
-
-    /// The whole gradient; tensors that nothing contributed to are zero.
-    pub fn finish(&mut self) -> &mut Buffer {
-        for (range, written) in self.ranges.iter().zip(&mut self.written) {
-            if let (Some(range), false) = (range, *written) {
-                self.buffer.host_mut()[range.clone()].fill(0.0);
-            }
-            *written = true;
-        }
-        &mut self.buffer
     }
 }

@@ -94,8 +94,16 @@ pub enum InputGradient {
 
 enum Kind {
     Train(Tape),
+    Calibrate(Vec<StatisticsUpdate>),
     Eval,
     Plan,
+}
+
+/// What the random draws of a training pass are a function of, besides the layer's name.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Draws {
+    pub seed: u64,
+    pub step: u64,
 }
 
 /// One run of a network, forward: which numbers it reads, and what it leaves behind.
@@ -103,24 +111,41 @@ pub struct Pass<'p> {
     params: &'p Params,
     algorithms: Algorithms,
     kind: Kind,
+    draws: Option<Draws>,
     values: usize,
     flops: u64,
 }
 
 impl<'p> Pass<'p> {
+    fn new(params: &'p Params, algorithms: Algorithms, kind: Kind) -> Self {
+        Self { params, algorithms, kind, draws: None, values: 0, flops: 0 }
+    }
+
     /// Batch statistics, and a tape.
     pub fn train(params: &'p Params, algorithms: Algorithms) -> Self {
-        Self { params, algorithms, kind: Kind::Train(Tape::new(algorithms)), values: 0, flops: 0 }
+        Self::new(params, algorithms, Kind::Train(Tape::new(algorithms)))
     }
 
     /// Running statistics folded into the convolutions, nothing recorded.
     pub fn eval(params: &'p Params, algorithms: Algorithms) -> Self {
-        Self { params, algorithms, kind: Kind::Eval, values: 0, flops: 0 }
+        Self::new(params, algorithms, Kind::Eval)
+    }
+
+    /// Batch statistics, collected for a [`crate::Calibration`], and nothing else kept: dropout is off and every activation goes
+    /// with its last reader.
+    pub fn calibrate(params: &'p Params, algorithms: Algorithms) -> Self {
+        Self::new(params, algorithms, Kind::Calibrate(Vec::new()))
     }
 
     /// No arithmetic: values have shapes and no numbers, and [`Self::flops`] counts.
     pub fn plan(params: &'p Params) -> Self {
-        Self { params, algorithms: Algorithms::Fast, kind: Kind::Plan, values: 0, flops: 0 }
+        Self::new(params, Algorithms::Fast, Kind::Plan)
+    }
+
+    /// The same with what dropout draws from: the run's seed, and a number no other training pass of the run has.
+    #[must_use]
+    pub fn with_draws(self, seed: u64, step: u64) -> Self {
+        Self { draws: Some(Draws { seed, step }), ..self }
     }
 
     /// Brings an input in, `[N, H, W, C]`.
@@ -141,7 +166,15 @@ impl<'p> Pass<'p> {
     pub fn into_tape(self) -> Result<Tape, NnError> {
         match self.kind {
             Kind::Train(tape) => Ok(tape),
-            Kind::Eval | Kind::Plan => Err(NnError::NotTraining),
+            Kind::Calibrate(_) | Kind::Eval | Kind::Plan => Err(NnError::NotTraining),
+        }
+    }
+
+    /// What the norms of a calibrating pass saw.
+    pub(crate) fn into_statistics(self) -> Result<Vec<StatisticsUpdate>, NnError> {
+        match self.kind {
+            Kind::Calibrate(statistics) => Ok(statistics),
+            Kind::Train(_) | Kind::Eval | Kind::Plan => Err(NnError::NotCalibrating),
         }
     }
 
@@ -155,6 +188,20 @@ impl<'p> Pass<'p> {
 
     pub(crate) fn is_training(&self) -> bool {
         matches!(self.kind, Kind::Train(_))
+    }
+
+    /// Whether norms take the statistics of the batch.
+    pub(crate) fn has_batch_statistics(&self) -> bool {
+        matches!(self.kind, Kind::Train(_) | Kind::Calibrate(_))
+    }
+
+    pub(crate) fn draws(&self) -> Option<Draws> {
+        self.draws
+    }
+
+    /// Whether backward has a gradient to compute for any of these tensors.
+    pub(crate) fn trains(&self, ids: &[ParamId]) -> bool {
+        self.is_training() && ids.iter().any(|&id| !self.params.is_frozen(id))
     }
 
     pub(crate) fn is_plan(&self) -> bool {
@@ -186,22 +233,24 @@ impl<'p> Pass<'p> {
         Ok(self.value(dims, data, wanted))
     }
 
-    /// Leaves on the tape what the backward of `output` needs.  Does nothing unless training.
+    /// Leaves on the tape what the backward of `output` needs.  Does nothing unless training, or where all below is frozen.
     pub(crate) fn record(&mut self, output: &Value, node: impl FnOnce() -> Box<dyn Node>) {
-        if let Kind::Train(tape) = &mut self.kind {
+        if let (Kind::Train(tape), true) = (&mut self.kind, output.wanted) {
             tape.push(output.slot(), node());
         }
     }
 
-    /// Leaves the batch statistics of a norm, to be folded into its running ones.
+    /// Leaves the batch statistics of a norm, for its running ones.
     pub(crate) fn record_statistics(&mut self, update: StatisticsUpdate) {
-        if let Kind::Train(tape) = &mut self.kind {
-            tape.statistics.push(update);
+        match &mut self.kind {
+            Kind::Train(tape) => tape.statistics.push(update),
+            Kind::Calibrate(statistics) => statistics.push(update),
+            Kind::Eval | Kind::Plan => {}
         }
     }
 }
 
-/// What one norm saw in one training pass.
+/// What one norm saw in one pass.
 pub(crate) struct StatisticsUpdate {
     pub mean: ParamId,
     pub var: ParamId,

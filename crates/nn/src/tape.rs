@@ -1,10 +1,11 @@
 //! The way back: what each layer left behind, run in reverse.
 
 use wrs_ops::conv::Algorithms;
-use wrs_ops::{ShapeError, Store, norm_act};
+use wrs_ops::norm_act::{self, NormGradients};
+use wrs_ops::{ShapeError, Store};
 
 use crate::pass::{Slot, StatisticsUpdate};
-use crate::{Buffer, Gradients, NnError, Params, Value};
+use crate::{Buffer, Gradients, NnError, ParamId, Params, Value};
 
 /// What a layer leaves on the tape.
 pub(crate) trait Node: Send {
@@ -63,6 +64,10 @@ impl Tape {
         way.slots.resize_with(last + 1, || None);
         for (value, gradient) in outputs {
             let slot = value.slot();
+            if !slot.wanted {
+                // All that the value depends on is frozen.
+                continue;
+            }
             if slot.id > last {
                 return Err(NnError::NotOnTape(slot.id));
             }
@@ -109,6 +114,17 @@ impl Backward<'_> {
         compute(buffer.host_mut(), store)?;
         self.slots[to.id] = Some(buffer);
         Ok(())
+    }
+
+    /// The window of a parameter's gradient and how it is stored; none for a frozen one.
+    pub fn parameter(&mut self, id: ParamId) -> Option<(&mut [f32], Store)> {
+        if self.params.is_frozen(id) { None } else { Some(self.gradients.window(id)) }
+    }
+
+    /// The windows of a norm's gradients; none where both are frozen.
+    pub fn norm_parameters(&mut self, gamma: ParamId, beta: ParamId) -> Option<NormGradients<'_>> {
+        let wanted = [gamma, beta].map(|id| !self.params.is_frozen(id));
+        wanted.contains(&true).then(|| self.gradients.norm_windows([gamma, beta], wanted))
     }
 
     /// Whether a gradient already waits for this value.

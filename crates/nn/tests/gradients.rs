@@ -2,13 +2,15 @@
 
 #![allow(clippy::unwrap_used)] // tests
 
+mod common;
+
+use common::{assert_gradients, backward, random};
 use wrs_nn::{
-    Buffer, Conv, ConvBn, ConvBnConfig, ConvConfig, Dims, Gradients, InputGradient, NnError, NormConfig, ParamId,
-    Params, ParamsBuilder, Pass, Value, concat, upsample_nearest,
+    Buffer, Conv, ConvBn, ConvBnConfig, ConvConfig, Dims, Gradients, InputGradient, NnError, NormConfig, Params,
+    ParamsBuilder, Pass, Value, concat, upsample_nearest,
 };
 use wrs_ops::Activation;
 use wrs_ops::conv::Algorithms;
-use wrs_ops::rng::Rng;
 
 const DIMS: Dims = Dims { n: 2, h: 6, w: 10, c: 3 };
 
@@ -47,88 +49,29 @@ impl Net {
     }
 }
 
-fn random(purpose: &str, len: usize) -> Vec<f32> {
-    let mut rng = Rng::new(5, purpose, 0, 0);
-    (0..len).map(|_| rng.range(-1.0, 1.0) as f32).collect()
-}
-
-/// The outputs against fixed cotangents, in f64.
-fn loss(net: &Net, params: &Params, x: &[f32]) -> f64 {
-    let mut pass = Pass::train(params, Algorithms::Exact);
-    let x = pass.input(DIMS, x.to_vec().into(), InputGradient::Skipped);
-    let outputs = net.forward(&mut pass, &x).unwrap();
-    let dot = |(k, out): (usize, &Value)| -> f64 {
-        let cotangent = random(&format!("cotangent {k}"), out.dims().len());
-        out.buffer().host().iter().zip(&cotangent).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum()
-    };
-    outputs.iter().enumerate().map(dot).sum()
-}
-
-fn backward(net: &Net, params: &Params, x: &[f32], gradients: &mut Gradients) -> Buffer {
-    let mut pass = Pass::train(params, Algorithms::Exact);
-    let x = pass.input(DIMS, x.to_vec().into(), InputGradient::Wanted);
-    let outputs = net.forward(&mut pass, &x).unwrap();
-    let seeds = outputs
-        .into_iter()
-        .enumerate()
-        .map(|(k, out)| {
-            let cotangent = random(&format!("cotangent {k}"), out.dims().len());
-            (out, Buffer::from(cotangent))
-        })
-        .collect();
-    pass.into_tape().unwrap().backward(params, seeds, gradients, Some(&x)).unwrap().unwrap()
-}
-
-/// Steps of the central differences: the loss is smooth, f32 rounding is 1e-7 of it.
-const STEP: f32 = 1e-2;
-
 #[test]
 fn every_gradient_agrees_with_central_differences() {
     let (net, params) = Net::new();
-    let x = random("x", DIMS.len());
-    let mut gradients = Gradients::new(&params);
-    let gx = backward(&net, &params, &x, &mut gradients);
-    let flat = gradients.finish().host().to_vec();
-    let ids: Vec<ParamId> = params.iter().filter(|(_, p)| p.role.is_trainable()).map(|(id, _)| id).collect();
-    for id in ids {
-        let name = params.get(id).name.clone();
-        let direction = random(&name, params.values(id).len());
-        let moved = |sign: f32| {
-            let mut params = params.clone();
-            params.values_mut(id).iter_mut().zip(&direction).for_each(|(v, d)| *v += sign * STEP * d);
-            loss(&net, &params, &x)
-        };
-        let numeric = (moved(1.0) - moved(-1.0)) / (2.0 * f64::from(STEP));
-        let window = &flat[params.get(id).range.clone()];
-        let exact: f64 = window.iter().zip(&direction).map(|(g, d)| f64::from(*g) * f64::from(*d)).sum();
-        assert!((numeric - exact).abs() < 2e-3 * (1.0 + exact.abs()), "{name}: {numeric} against {exact}");
-    }
-    let direction = random("direction", x.len());
-    let moved = |sign: f32| {
-        let x: Vec<f32> = x.iter().zip(&direction).map(|(v, d)| v + sign * STEP * d).collect();
-        loss(&net, &params, &x)
-    };
-    let numeric = (moved(1.0) - moved(-1.0)) / (2.0 * f64::from(STEP));
-    let exact: f64 = gx.host().iter().zip(&direction).map(|(g, d)| f64::from(*g) * f64::from(*d)).sum();
-    assert!((numeric - exact).abs() < 2e-3 * (1.0 + exact.abs()), "input: {numeric} against {exact}");
+    assert_gradients(&|pass, x| net.forward(pass, x), &params, DIMS, &random("x", DIMS.len()));
 }
 
 #[test]
 fn gradients_add_up_until_they_are_reset() {
     let (net, params) = Net::new();
+    let forward = |pass: &mut Pass<'_>, x: &Value| net.forward(pass, x);
     let x = random("x", DIMS.len());
     let mut once = Gradients::new(&params);
-    backward(&net, &params, &x, &mut once);
+    backward(&forward, &params, DIMS, &x, &mut once);
     let mut twice = Gradients::new(&params);
-    backward(&net, &params, &x, &mut twice);
-    backward(&net, &params, &x, &mut twice);
+    backward(&forward, &params, DIMS, &x, &mut twice);
+    backward(&forward, &params, DIMS, &x, &mut twice);
     let (a, b) = (once.finish().host().to_vec(), twice.finish().host().to_vec());
     assert!(a.iter().any(|v| v.abs() > 1e-3));
     for (a, b) in a.iter().zip(&b) {
         assert!((2.0 * a - b).abs() <= 1e-5 * (1.0 + a.abs()), "{a} twice is not {b}");
     }
     twice.reset();
-    backward(&net, &params, &x, &mut twice);
+    backward(&forward, &params, DIMS, &x, &mut twice);
     assert_eq!(a, twice.finish().host());
     twice.reset();
     assert!(twice.finish().host().iter().all(|v| *v == 0.0), "nothing was contributed");

@@ -13,6 +13,8 @@ pub mod bce;
 mod blocks;
 pub mod concat;
 pub mod conv;
+pub mod dropout;
+mod exp;
 pub mod norm_act;
 #[cfg(test)]
 mod oracle;
@@ -22,6 +24,7 @@ pub mod rng;
 pub mod rows;
 pub mod scratch;
 mod simd;
+pub mod smooth;
 pub mod update;
 
 /// What a backward kernel does with the values already in its destination.

@@ -24,16 +24,16 @@ pub struct PoolShape {
     pub kernel: [usize; 2],
     /// Steps down and right from one window to the next.
     pub stride: [usize; 2],
-    /// Rows and columns added on each side, at most half the kernel.
-    pub padding: [usize; 2],
+    /// Rows added above and below, columns added left and right: on each side fewer than the window has.
+    pub padding: [[usize; 2]; 2],
 }
 
 impl PoolShape {
     /// `[h, w]`, the windows that fit (`ceil_mode=False`).
     ///
     /// # Errors
-    /// [`ShapeError`] when kernel or stride is 0, the padding is more than half the kernel, the window has more than 256
-    /// positions, or the padded input is smaller than it or empty.
+    /// [`ShapeError`] when kernel or stride is 0, a side's padding could fill a window, the window has more than 256 positions,
+    /// or the padded input is smaller than it or empty.
     pub fn output(&self) -> Result<[usize; 2], ShapeError> {
         let refuse = |what, expected: String, got: String| Err(ShapeError { op: "max_pool", what, expected, got });
         let [kh, kw] = self.kernel;
@@ -42,14 +42,15 @@ impl PoolShape {
         }
         let mut output = [0; 2];
         for (axis, windows) in output.iter_mut().enumerate() {
-            let (kernel, stride, padding) = (self.kernel[axis], self.stride[axis], self.padding[axis]);
+            let (kernel, stride, [before, after]) = (self.kernel[axis], self.stride[axis], self.padding[axis]);
             if stride == 0 {
                 return refuse("stride", "at least 1".to_owned(), "0".to_owned());
             }
-            if 2 * padding > kernel {
-                return refuse("padding", format!("at most half the kernel of {kernel}"), padding.to_string());
+            let padding = before.max(after);
+            if padding >= kernel {
+                return refuse("padding of a side", format!("less than the kernel's {kernel}"), padding.to_string());
             }
-            let padded = self.input[axis] + 2 * padding;
+            let padded = self.input[axis] + before + after;
             if self.input[axis] == 0 || padded < kernel {
                 return refuse("padded input", format!("pixels, and at least {kernel} of them"), padded.to_string());
             }

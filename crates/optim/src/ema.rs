@@ -1,9 +1,12 @@
 //! The exponential moving average of a network, which is what gets evaluated.
 
+use std::ops::Range;
+
 use serde::{Deserialize, Serialize};
-use wrs_nn::{Buffer, Params};
+use wrs_nn::{Buffer, ParamId, Parameter, Params};
 use wrs_ops::update;
 
+use crate::groups::windows;
 use crate::schedule::in_range;
 use crate::{OptimError, OptimizerState, SavedState};
 
@@ -45,14 +48,20 @@ impl Ema {
         self.config.decay * (1.0 - (-(k as f64) / self.config.ramp).exp())
     }
 
-    /// Moves the average towards the network.
+    /// Moves the average towards the network; what is frozen stays, to the last bit.
     ///
     /// # Errors
     /// When it is another network.
     pub fn update(&mut self, params: &Params) -> Result<(), OptimError> {
         let decay = self.decay(self.updates + 1);
-        follow("trainable values", self.params.trainable_mut(), params.trainable(), decay)?;
-        follow("statistics", self.params.statistics_mut(), params.statistics(), decay)?;
+        let (trainable, statistics): (Vec<_>, Vec<_>) =
+            params.iter().filter(|&(id, _)| !params.is_frozen(id)).partition(|(_, p)| p.role.is_trainable());
+        let moving = |tensors: Vec<(ParamId, &Parameter)>| {
+            windows(params, &tensors.into_iter().map(|(id, _)| id).collect::<Vec<_>>())
+        };
+        let (average, trainable, statistics) = (&mut self.params, moving(trainable), moving(statistics));
+        follow("trainable values", average.trainable_mut(), params.trainable(), &trainable, decay)?;
+        follow("statistics", average.statistics_mut(), params.statistics(), &statistics, decay)?;
         self.updates += 1;
         Ok(())
     }
@@ -82,11 +91,21 @@ impl Ema {
     }
 }
 
-fn follow(what: &'static str, average: &mut Buffer, value: &Buffer, decay: f64) -> Result<(), OptimError> {
+fn follow(
+    what: &'static str,
+    average: &mut Buffer,
+    value: &Buffer,
+    windows: &[Range<usize>],
+    decay: f64,
+) -> Result<(), OptimError> {
     if average.len() != value.len() {
         return Err(OptimError::OtherNetwork { what, expected: average.len(), got: value.len() });
     }
-    Ok(update::ema(average.host_mut(), value.host(), decay)?)
+    let (average, value) = (average.host_mut(), value.host());
+    for window in windows {
+        update::ema(&mut average[window.clone()], &value[window.clone()], decay)?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]

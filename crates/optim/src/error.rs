@@ -19,6 +19,14 @@ pub enum OptimError {
         /// Its name.
         tensor: String,
     },
+    /// A frozen tensor in a group: the optimizer would move it.
+    #[error(
+        "parameter groups: tensor {tensor}: expected one that is not frozen\nhelp: freeze before the groups are made"
+    )]
+    Frozen {
+        /// Its name.
+        tensor: String,
+    },
     /// Not one setting for each group.
     #[error("optimizer step: expected settings for {expected} parameter groups, got {got}")]
     GroupSteps {
@@ -50,7 +58,7 @@ pub enum OptimError {
     /// WRS found no tensor to rescale.
     #[error(
         "wrs: expected at least one tensor to rescale, got none\n\
-         help: `select = \"filters\"` takes the convolutions that feed a batch norm; this network has none"
+         help: `select = \"filters\"` takes the convolutions that feed a batch norm; this network has none that is not frozen"
     )]
     NothingToRescale,
     /// A weight that is not finite: a row without a norm.

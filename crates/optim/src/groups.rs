@@ -55,7 +55,7 @@ pub struct GroupSize<'g> {
     pub scalars: usize,
 }
 
-/// A partition of a network's trainable tensors.
+/// A partition of a network's trainable tensors, frozen ones left out.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Groups {
     entries: Vec<Group>,
@@ -66,10 +66,10 @@ pub struct Groups {
 }
 
 impl Groups {
-    /// The given groups; every trainable tensor must be in exactly one.
+    /// The given groups; every trainable tensor that is not frozen must be in exactly one.
     ///
     /// # Errors
-    /// A trainable tensor in none or several, a statistic in one, or a learning-rate share or decay that is negative.
+    /// Such a tensor in none or several, a statistic or a frozen one in any, or a learning-rate share or decay that is negative.
     pub fn new(params: &Params, groups: Vec<Group>) -> Result<Self, OptimError> {
         let mut times = vec![0usize; params.iter().len()];
         for group in &groups {
@@ -77,11 +77,13 @@ impl Groups {
             crate::schedule::in_range("weight-decay", group.weight_decay, 0.0..=f64::MAX, "a decay of at least 0")?;
             group.ids.iter().for_each(|id| times[id.index()] += 1);
         }
-        for ((_, p), got) in params.iter().zip(times) {
-            match (p.role.is_trainable(), got) {
-                (true, 1) | (false, 0) => {}
-                (true, _) => return Err(OptimError::Partition { tensor: p.name.clone(), got }),
-                (false, _) => return Err(OptimError::Statistic { tensor: p.name.clone() }),
+        for ((id, p), got) in params.iter().zip(times) {
+            let tensor = || p.name.clone();
+            match (p.role.is_trainable(), params.is_frozen(id), got) {
+                (true, false, 1) | (true, true, 0) | (false, _, 0) => {}
+                (true, false, _) => return Err(OptimError::Partition { tensor: tensor(), got }),
+                (true, true, _) => return Err(OptimError::Frozen { tensor: tensor() }),
+                (false, _, _) => return Err(OptimError::Statistic { tensor: tensor() }),
             }
         }
         let windows = groups.iter().map(|group| windows(params, &group.ids)).collect();
@@ -91,7 +93,7 @@ impl Groups {
     /// The usual groups: weights, norm scales, biases (of norms, too), and apart from them the tensors that WRS rescales,
     /// which take no decay.
     ///
-    /// Where decay is wanted on rescaled rows, `rescaled` is empty.  Groups without a tensor are left out.
+    /// Where decay is wanted on rescaled rows, `rescaled` is empty.  Frozen tensors and groups without a tensor are left out.
     ///
     /// # Errors
     /// As [`Self::new`].
@@ -104,7 +106,7 @@ impl Groups {
         let within = |least| if scope >= least { weight_decay } else { 0.0 };
         let group = |name: &str, weight_decay, warming, wanted: &dyn Fn(ParamId, &Parameter) -> bool| Group {
             name: name.to_owned(),
-            ids: params.iter().filter(|(id, p)| wanted(*id, p)).map(|(id, _)| id).collect(),
+            ids: params.iter().filter(|&(id, p)| !params.is_frozen(id) && wanted(id, p)).map(|(id, _)| id).collect(),
             lr_scale: 1.0,
             weight_decay,
             warming,
@@ -156,9 +158,11 @@ impl Groups {
         self.len
     }
 
-    /// Refuses parameters of another network.
+    /// Refuses parameters of another network, and a tensor that was frozen since.
     pub(crate) fn check(&self, params: &Params) -> Result<(), OptimError> {
-        self.check_len("parameters", params.trainable().len())
+        self.check_len("parameters", params.trainable().len())?;
+        let frozen = self.entries.iter().flat_map(|group| &group.ids).find(|&&id| params.is_frozen(id));
+        frozen.map_or(Ok(()), |&id| Err(OptimError::Frozen { tensor: params.get(id).name.clone() }))
     }
 
     fn check_len(&self, what: &'static str, got: usize) -> Result<(), OptimError> {
@@ -195,7 +199,8 @@ pub(crate) struct Begun<'s> {
     pub windows: Vec<(Range<usize>, GroupStep)>,
 }
 
-fn windows(params: &Params, ids: &[ParamId]) -> Vec<Range<usize>> {
+/// The windows of tensors of one buffer, ascending, neighbours joined.
+pub(crate) fn windows(params: &Params, ids: &[ParamId]) -> Vec<Range<usize>> {
     let mut ranges: Vec<_> = ids.iter().map(|&id| params.get(id).range.clone()).collect();
     ranges.sort_by_key(|range| range.start);
     let mut joined: Vec<Range<usize>> = Vec::with_capacity(ranges.len());

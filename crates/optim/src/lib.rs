@@ -13,10 +13,14 @@ pub mod candle;
 pub mod schedule;
 
 mod adam;
+mod clip;
 mod config;
 mod ema;
 mod error;
+#[cfg(test)]
+mod frozen_tests;
 mod groups;
+mod norms;
 mod sgd;
 mod state;
 #[cfg(test)]
@@ -27,10 +31,12 @@ mod wrs;
 
 pub use adam::{Adam, AdamConfig};
 pub use candle::{CandleFilter, CandleWrs, CandleWrsConfig, rescale_rows};
+pub use clip::clip_grad_norm;
 pub use config::OptimizerConfig;
 pub use ema::{Ema, EmaConfig};
 pub use error::OptimError;
 pub use groups::{DecayScope, Group, GroupSize, Groups, Warming};
+pub use norms::{NormStats, NormTrace, trace_norms};
 pub use schedule::{Factors, RunLength, Schedule};
 pub use sgd::Sgd;
 pub use state::{OptimizerState, SavedState};

@@ -64,10 +64,12 @@ pub enum Curve {
     },
     /// `gamma^k` from the k-th milestone on (PyTorch's `MultiStepLR`).
     MultiStep {
-        /// The epochs, counted from 0, that begin with a new factor.
+        /// The epochs or steps, counted from 0, that begin with a new factor.
         milestones: Vec<u64>,
         /// The factor at each.
         gamma: f64,
+        /// What the milestones count: mmdetection writes epochs, Darknet steps.
+        unit: Every,
     },
 }
 
@@ -82,9 +84,12 @@ impl Curve {
             Self::Constant => 1.0,
             Self::Cosine { floor, every } => floor + (1.0 - floor) * (1.0 + (PI * progress(*every)).cos()) / 2.0,
             Self::Polynomial { power, floor, every } => floor + (1.0 - floor) * (1.0 - progress(*every)).powf(*power),
-            Self::MultiStep { milestones, gamma } => {
-                let epoch = length.epoch(step);
-                milestones.iter().filter(|&&milestone| milestone <= epoch).map(|_| gamma).product()
+            Self::MultiStep { milestones, gamma, unit } => {
+                let now = match unit {
+                    Every::Epoch => length.epoch(step),
+                    Every::Step => step,
+                };
+                milestones.iter().filter(|&&milestone| milestone <= now).map(|_| gamma).product()
             }
         }
     }
@@ -97,14 +102,14 @@ impl Curve {
                 in_range("polynomial.power", *power, 0.0..=f64::MAX, "an exponent of at least 0")?;
                 in_range("polynomial.floor", *floor, 0.0..=1.0, "a factor from 0 to 1")
             }
-            Self::MultiStep { milestones, gamma } => {
+            Self::MultiStep { milestones, gamma, .. } => {
                 in_range("multi-step.gamma", *gamma, 0.0..=f64::MAX, "a factor of at least 0")?;
                 if milestones.is_sorted_by(|a, b| a < b) {
                     return Ok(());
                 }
                 Err(OptimError::Setting {
                     setting: "multi-step.milestones",
-                    expected: "ascending epochs",
+                    expected: "ascending epochs or steps",
                     got: format!("{milestones:?}"),
                 })
             }
@@ -112,7 +117,7 @@ impl Curve {
     }
 }
 
-/// A linear way in: at its first step the starts below, at its last and after it the schedule.
+/// The way in: at its first step the starts below, at its last and after it the schedule; linear but for `power`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct WarmUp {
@@ -129,6 +134,9 @@ pub struct WarmUp {
     pub momentum_from: Option<f64>,
     /// First factor of the weight decay.
     pub decay_from: f64,
+    /// The learning rates follow this power of the share that has passed (Darknet's `burn_in`: 4); without it they are linear.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub power: Option<f64>,
 }
 
 impl WarmUp {
@@ -149,7 +157,8 @@ impl WarmUp {
         in_range("warm-up.epochs", self.epochs, factor.clone(), "epochs, at least 0")?;
         in_range("warm-up.weights-from", self.weights_from, factor.clone(), "a factor of at least 0")?;
         in_range("warm-up.biases-from", self.biases_from, factor.clone(), "a factor of at least 0")?;
-        in_range("warm-up.decay-from", self.decay_from, factor, "a factor of at least 0")?;
+        in_range("warm-up.decay-from", self.decay_from, factor.clone(), "a factor of at least 0")?;
+        in_range("warm-up.power", self.power.unwrap_or(1.0), factor, "an exponent of at least 0")?;
         in_range("warm-up.momentum-from", self.momentum_from.unwrap_or(0.0), 0.0..=1.0, "a momentum from 0 to 1")
     }
 }
@@ -194,9 +203,10 @@ impl Schedule {
             return Factors { weights: curve, biases: curve, decay: 1.0, warmth: 1.0, momentum_from: None };
         };
         let warmth = warm_up.warmth(step, length);
+        let share = warm_up.power.map_or(warmth, |power| warmth.powf(power));
         Factors {
-            weights: blend(warm_up.weights_from, curve, warmth),
-            biases: blend(warm_up.biases_from, curve, warmth),
+            weights: blend(warm_up.weights_from, curve, share),
+            biases: blend(warm_up.biases_from, curve, share),
             decay: blend(warm_up.decay_from, 1.0, warmth),
             warmth,
             momentum_from: warm_up.momentum_from,

@@ -13,8 +13,8 @@ use wrs_nn::{Buffer, Gradients, ParamId, Params};
 
 use crate::{Groups, OptimError, Optimizer, OptimizerState, SavedState, StepReport, StepSettings};
 
-mod report;
-mod target;
+pub(crate) mod report;
+pub(crate) mod target;
 
 pub use report::{RowStats, WrsReport};
 

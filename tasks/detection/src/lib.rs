@@ -3,6 +3,7 @@
 pub mod anchors;
 pub mod assign;
 pub mod bench;
+pub mod darknet;
 pub mod decode;
 pub mod error;
 pub mod evaluate;

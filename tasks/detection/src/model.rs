@@ -63,12 +63,8 @@ impl YoloV3 {
         let mut builder = ParamsBuilder::new();
         let net = Self::in_scope(&mut builder.root(), config, classes, anchors_per_level);
         let mut params = builder.build(seed);
-        let class_prior = (0.6 / (classes as f32 - 0.99)).ln();
         for head in &net.heads {
-            for anchor in params.values_mut(head.predict.bias()).chunks_mut(BOX_VALUES + classes) {
-                anchor[OBJECTNESS] += OBJECTNESS_PRIOR;
-                anchor[BOX_VALUES..].iter_mut().for_each(|b| *b += class_prior);
-            }
+            add_head_priors(params.values_mut(head.predict.bias()), classes);
         }
         (net, params)
     }
@@ -131,6 +127,15 @@ impl YoloV3 {
             feature = Some(own);
         }
         Ok(outputs)
+    }
+}
+
+/// Adds what is known before training to a head's first biases, `[A * (5 + K)]`: most cells hold nothing, and few classes.
+pub(crate) fn add_head_priors(bias: &mut [f32], classes: usize) {
+    let class_prior = (0.6 / (classes as f32 - 0.99)).ln();
+    for anchor in bias.chunks_mut(BOX_VALUES + classes) {
+        anchor[OBJECTNESS] += OBJECTNESS_PRIOR;
+        anchor[BOX_VALUES..].iter_mut().for_each(|b| *b += class_prior);
     }
 }
 

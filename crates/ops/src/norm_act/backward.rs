@@ -46,13 +46,13 @@ pub struct NormBackward<'a> {
     pub mask: Mask<'a>,
 }
 
-/// Destinations of the parameters' gradients.
+/// Destinations of the parameters' gradients; none where nobody asks for one.
 #[derive(Debug)]
 pub struct NormGradients<'a> {
     /// Gradient of the norm's scale `[channels]`.
-    pub gamma: &'a mut [f32],
+    pub gamma: Option<&'a mut [f32]>,
     /// Gradient of the norm's shift `[channels]`.
-    pub beta: &'a mut [f32],
+    pub beta: Option<&'a mut [f32]>,
     /// What happens to the values already there.
     pub store: Store,
 }
@@ -97,6 +97,16 @@ pub fn norm_act_backward_in_place(
     let terms = terms(Isa::widest(), args, gradient, parameters);
     apply(Isa::widest(), args, &terms, None, gradient);
     Ok(())
+}
+
+/// Applies an activation to every value, in place.
+pub fn activate(activation: Activation, values: &mut [f32]) {
+    let slope = activation.negative_slope();
+    values.par_chunks_mut(blocks::VALUES).for_each(|values| {
+        for v in values {
+            *v = if *v > 0.0 { *v } else { slope * *v };
+        }
+    });
 }
 
 /// The gradient in front of an activation, from the sign of its output: `gx = gy * act'(y)`, for a slope that is not
@@ -154,8 +164,9 @@ fn check(args: &NormBackward, gy: &[f32], parameters: Option<&NormGradients>) ->
         check_slope(op, args.activation)?;
     }
     if let Some(parameters) = parameters {
-        check_len(op, "gradient of gamma", parameters.gamma.len(), channels)?;
-        check_len(op, "gradient of beta", parameters.beta.len(), channels)?;
+        for (what, values) in [("gradient of gamma", &parameters.gamma), ("gradient of beta", &parameters.beta)] {
+            values.as_ref().map_or(Ok(()), |values| check_len(op, what, values.len(), channels))?;
+        }
     }
     Ok(())
 }
@@ -196,18 +207,20 @@ pub(super) fn terms(isa: Isa, args: &NormBackward, gy: &[f32], parameters: Optio
         }
     }
     if let Some(NormGradients { gamma, beta, store }) = parameters {
-        for c in 0..channels {
-            let new = (products[c] * f64::from(args.stats.inv_std[c])) as f32;
-            match store {
-                Store::Overwrite => (gamma[c], beta[c]) = (new, sums[c] as f32),
-                Store::Accumulate => {
-                    gamma[c] += new;
-                    beta[c] += sums[c] as f32;
-                }
-            }
-        }
+        let scaled = products.iter().zip(&args.stats.inv_std).map(|(product, inv_std)| product * f64::from(*inv_std));
+        put(gamma, scaled, store);
+        put(beta, sums.iter().copied(), store);
     }
     terms
+}
+
+fn put(gradient: Option<&mut [f32]>, values: impl Iterator<Item = f64>, store: Store) {
+    for (gradient, value) in gradient.into_iter().flatten().zip(values) {
+        match store {
+            Store::Overwrite => *gradient = value as f32,
+            Store::Accumulate => *gradient += value as f32,
+        }
+    }
 }
 
 /// Per channel, the sums of `g` and of `g * (z - mean)` over all rows.

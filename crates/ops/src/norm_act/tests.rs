@@ -156,7 +156,7 @@ fn gradients(
         mask: if before { Mask::Output(&y) } else { Mask::Recomputed },
     };
     let (mut gamma, mut beta) = (vec![f32::NAN; case.gamma.len()], vec![f32::NAN; case.gamma.len()]);
-    let parameters = NormGradients { gamma: &mut gamma, beta: &mut beta, store: Store::Overwrite };
+    let parameters = NormGradients { gamma: Some(&mut gamma), beta: Some(&mut beta), store: Store::Overwrite };
     let mut gz = vec![f32::NAN; case.z.len()];
     let terms = terms(isa, &args, &case.gy, Some(parameters));
     apply(isa, &args, &terms, Some(&case.gy), &mut gz);
@@ -268,7 +268,7 @@ fn accumulating_adds_to_what_is_there() {
         mask: Mask::Recomputed,
     };
     let (mut gamma, mut beta, mut gz) = ([10.0], [20.0], [0.0; 2]);
-    let parameters = NormGradients { gamma: &mut gamma, beta: &mut beta, store: Store::Accumulate };
+    let parameters = NormGradients { gamma: Some(&mut gamma), beta: Some(&mut beta), store: Store::Accumulate };
     norm_act_backward(&args, &[1.0, 2.0], &mut gz, Some(parameters)).unwrap();
     // x = 1 and 2, so ggamma = 1 + 4 and gbeta = 3.
     assert_eq!((gamma, beta, gz), ([15.0], [23.0], [0.5, 1.0]));

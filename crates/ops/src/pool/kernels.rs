@@ -38,7 +38,7 @@ impl Kernel for OutputRow<'_> {
     unsafe fn call<V: Lanes>(self) {
         let Self { shape, row, x, y, mut argmax } = self;
         let ([height, width], c) = (shape.input, shape.channels);
-        let ([kh, kw], [sh, sw], [ph, pw]) = (shape.kernel, shape.stride, shape.padding);
+        let ([kh, kw], [sh, sw], [[ph, _], [pw, _]]) = (shape.kernel, shape.stride, shape.padding);
         let down = inside(row, height, kh, sh, ph);
         for (i, y) in y.chunks_exact_mut(c).enumerate() {
             let right = inside(i, width, kw, sw, pw);
@@ -99,7 +99,7 @@ impl Kernel for InputRow<'_> {
     #[inline(always)]
     unsafe fn call<V: Lanes>(self) {
         let Self { shape, output: [h, w], row, argmax, gy, gx, store } = self;
-        let ([kh, kw], [sh, sw], [ph, pw]) = (shape.kernel, shape.stride, shape.padding);
+        let ([kh, kw], [sh, sw], [[ph, _], [pw, _]]) = (shape.kernel, shape.stride, shape.padding);
         let c = shape.channels;
         let down = windows(row, h, kh, sh, ph);
         for (i, gx) in gx.chunks_exact_mut(c).enumerate() {

@@ -3,7 +3,7 @@ use crate::oracle::{assert_close, finite_differences, normals, same_in_any_pool,
 
 fn shape(batch: usize, input: [usize; 2], channels: usize, window: [[usize; 2]; 3]) -> PoolShape {
     let [kernel, stride, padding] = window;
-    PoolShape { batch, input, channels, kernel, stride, padding }
+    PoolShape { batch, input, channels, kernel, stride, padding: padding.map(|side| [side; 2]) }
 }
 
 /// The definition: each window's values in order, the first of the largest.
@@ -15,8 +15,8 @@ fn oracle(s: &PoolShape, x: &[f64]) -> (Vec<f64>, Vec<u8>) {
             let (ch, ox, oy, n) = (i % c, i / c % ow, i / c / ow % oh, i / c / ow / oh);
             let mut best = (f64::NEG_INFINITY, None);
             for tap in 0..s.kernel[0] * s.kernel[1] {
-                let row = (oy * s.stride[0] + tap / s.kernel[1]).wrapping_sub(s.padding[0]);
-                let col = (ox * s.stride[1] + tap % s.kernel[1]).wrapping_sub(s.padding[1]);
+                let row = (oy * s.stride[0] + tap / s.kernel[1]).wrapping_sub(s.padding[0][0]);
+                let col = (ox * s.stride[1] + tap % s.kernel[1]).wrapping_sub(s.padding[1][0]);
                 if row < ih && col < iw {
                     let v = x[((n * ih + row) * iw + col) * c + ch];
                     if best.1.is_none() || v > best.0 {
@@ -45,6 +45,10 @@ fn shapes() -> Vec<PoolShape> {
         shape(2, [5, 6], 255, [[2, 3], [3, 1], [1, 0]]),
         shape(1, [13, 13], 16, [[13, 13], [1, 1], [6, 6]]),
         shape(1, [4, 4], 17, [[1, 1], [3, 3], [0, 0]]),
+        // Darknet's 2x2 at stride 1, and at stride 2 on odd sizes: padding below and on the right alone.
+        PoolShape { padding: [[0, 1]; 2], ..shape(2, [5, 4], 18, [[2, 2], [1, 1], [0, 0]]) },
+        PoolShape { padding: [[0, 1]; 2], ..shape(1, [7, 5], 3, [[2, 2], [2, 2], [0, 0]]) },
+        PoolShape { padding: [[2, 0], [1, 2]], ..shape(1, [6, 5], 4, [[3, 4], [2, 1], [0, 0]]) },
     ]
 }
 
@@ -58,6 +62,18 @@ fn the_gradient_of_two_by_two_goes_to_the_maximum() {
     assert_eq!(gx, [0.0, 0.0, 0.0, 5.0]);
     max_pool_backward(&s, &argmax, &[5.0], &mut gx, Store::Accumulate).unwrap();
     assert_eq!(gx, [0.0, 0.0, 0.0, 10.0]);
+}
+
+#[test]
+fn darknets_two_by_two_at_stride_one_keeps_the_size_and_pads_below_and_on_the_right() {
+    let s = PoolShape { padding: [[0, 1]; 2], ..shape(1, [2, 2], 1, [[2, 2], [1, 1], [0, 0]]) };
+    assert_eq!(s.output().unwrap(), [2, 2]);
+    let (mut y, mut argmax) = ([0.0; 4], [9; 4]);
+    // Padding with 0 would win over every one of these.
+    max_pool(&s, &[-1.0, -2.0, -3.0, -4.0], &mut y, Some(&mut argmax)).unwrap();
+    assert_eq!((y, argmax), ([-1.0, -2.0, -3.0, -4.0], [0; 4]));
+    max_pool(&s, &[1.0, 2.0, 3.0, 4.0], &mut y, Some(&mut argmax)).unwrap();
+    assert_eq!((y, argmax), ([4.0, 4.0, 4.0, 4.0], [3, 2, 1, 0]));
 }
 
 #[test]
@@ -162,7 +178,8 @@ fn windows_that_make_no_sense_are_refused() {
         PoolShape { kernel: [0, 2], ..good },
         PoolShape { kernel: [17, 16], ..good },
         PoolShape { stride: [1, 0], ..good },
-        PoolShape { padding: [2, 0], ..good },
+        PoolShape { padding: [[2, 0], [0, 0]], ..good },
+        PoolShape { padding: [[0, 0], [0, 2]], ..good },
         PoolShape { input: [0, 4], ..good },
         PoolShape { input: [4, 1], kernel: [4, 4], ..good },
     ] {

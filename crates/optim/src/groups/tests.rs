@@ -43,6 +43,7 @@ fn settings_follow_the_warm_up_of_their_group() {
         biases_from: 10.0,
         momentum_from: Some(0.8),
         decay_from: 0.0,
+        power: None,
     };
     let schedule = crate::Schedule { curve: schedule::Curve::Constant, warm_up: Some(warm_up) };
     let length = crate::RunLength { steps: 10, steps_per_epoch: std::num::NonZeroU64::MIN };

@@ -21,6 +21,7 @@ fn detection() -> Schedule {
             biases_from: 10.0,
             momentum_from: Some(0.9),
             decay_from: 0.0,
+            power: None,
         }),
     }
 }
@@ -101,13 +102,47 @@ const TORCH_MULTI_STEP: [f64; 9] = [
 fn the_curves_are_pytorchs() {
     let cosine = Curve::Cosine { floor: 0.05, every: Every::Step };
     let polynomial = Curve::Polynomial { power: 0.9, floor: 0.0, every: Every::Step };
-    let multi_step = Curve::MultiStep { milestones: vec![3, 5], gamma: 0.1 };
+    let multi_step = Curve::MultiStep { milestones: vec![3, 5], gamma: 0.1, unit: Every::Epoch };
     for step in 0..9 {
         close(cosine.at(step as u64, length(2, 4)), TORCH_COSINE[step]);
         close(polynomial.at(step as u64, length(2, 4)), TORCH_POLYNOMIAL[step]);
         close(multi_step.at(step as u64, length(8, 1)), TORCH_MULTI_STEP[step]);
     }
     assert_eq!(Curve::Constant.at(5, length(2, 4)), 1.0);
+}
+
+/// yolov3.cfg: `burn_in=1000`, `steps=400000,450000`, `scales=.1,.1`; Darknet multiplies by `(step / burn_in)^4`.
+#[test]
+fn darknets_burn_in_and_steps() {
+    let warm_up = WarmUp {
+        epochs: 0.0,
+        steps: 1000,
+        weights_from: 0.0,
+        biases_from: 0.0,
+        momentum_from: None,
+        decay_from: 1.0,
+        power: Some(4.0),
+    };
+    let curve = Curve::MultiStep { milestones: vec![400_000, 450_000], gamma: 0.1, unit: Every::Step };
+    let schedule = Schedule { curve, warm_up: Some(warm_up) };
+    let length = length(273, 1832);
+    for (step, expected) in [
+        (0, 0.0),
+        (1, 1e-12),
+        (500, 0.0625),
+        (999, 0.999f64.powi(4)),
+        (1000, 1.0),
+        (399_999, 1.0),
+        (400_000, 0.1),
+        (449_999, 0.1),
+        (450_000, 0.01),
+        (500_199, 0.01),
+    ] {
+        let factors = schedule.at(step, length);
+        assert!((factors.weights - expected).abs() <= 1e-12 * expected, "{step}: {factors:?}");
+        assert_eq!(factors.weights, factors.biases);
+        assert_eq!((factors.decay, factors.momentum(0.9)), (1.0, 0.9));
+    }
 }
 
 #[test]
@@ -122,11 +157,18 @@ fn per_epoch_a_curve_stands_still_within_the_epoch() {
 fn recipes_are_strict_and_round_trip() {
     let text = toml::to_string(&detection()).unwrap();
     assert_eq!(toml::from_str::<Schedule>(&text).unwrap(), detection());
+    let curve = Curve::MultiStep { milestones: vec![218, 246], gamma: 0.1, unit: Every::Epoch };
+    let warm_up = detection().warm_up.map(|warm_up| WarmUp { power: Some(4.0), ..warm_up });
+    let stepped = Schedule { curve, warm_up };
+    let text = toml::to_string(&stepped).unwrap();
+    assert!(text.contains("unit = \"epoch\"") && text.contains("power = 4"), "{text}");
+    assert_eq!(toml::from_str::<Schedule>(&text).unwrap(), stepped);
     let constant = Schedule { curve: Curve::Constant, warm_up: None };
     assert_eq!(toml::from_str::<Schedule>("curve = \"constant\"").unwrap(), constant);
     for wrong in [
         "curve = \"constant\"\nwarmup = 3",
         "curve = { cosine = { floor = 0.05 } }",
+        "curve = { multi-step = { milestones = [3], gamma = 0.1 } }",
         "curve = { cosine = { floor = 0.05, every = \"step\", ceiling = 1 } }",
     ] {
         assert!(toml::from_str::<Schedule>(wrong).is_err(), "{wrong}");
@@ -139,11 +181,14 @@ fn settings_outside_their_range_are_named() {
     schedule.check().unwrap();
     schedule.curve = Curve::Cosine { floor: f64::NAN, every: Every::Step };
     assert!(schedule.check().unwrap_err().to_string().starts_with("cosine.floor: expected"));
-    schedule.curve = Curve::MultiStep { milestones: vec![60, 60], gamma: 0.1 };
+    schedule.curve = Curve::MultiStep { milestones: vec![60, 60], gamma: 0.1, unit: Every::Step };
     assert!(schedule.check().unwrap_err().to_string().contains("[60, 60]"));
     schedule = detection();
     schedule.warm_up.as_mut().unwrap().momentum_from = Some(1.5);
     assert!(schedule.check().unwrap_err().to_string().contains("momentum-from"));
+    schedule = detection();
+    schedule.warm_up.as_mut().unwrap().power = Some(-1.0);
+    assert!(schedule.check().unwrap_err().to_string().contains("warm-up.power"));
 }
 
 proptest! {

@@ -34,9 +34,9 @@ pub struct WrsReport {
     pub tensors: Vec<(ParamId, RowStats)>,
 }
 
-/// Sums on the way to [`RowStats`].
+/// Sums over rows on the way to [`RowStats`].
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Tally {
+pub(crate) struct Tally {
     rows: usize,
     skipped: usize,
     least: f64,

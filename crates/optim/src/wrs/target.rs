@@ -9,7 +9,7 @@ use crate::OptimError;
 
 /// A matrix of rows, one for each output unit.
 #[derive(Clone, Debug)]
-pub(super) struct Target {
+pub(crate) struct Target {
     pub weight: ParamId,
     pub rows: usize,
     pub row_len: usize,
@@ -20,10 +20,17 @@ pub(super) struct Target {
 }
 
 /// Every selected tensor once; a weight shared by several filters has the statistics of them all.
-pub(super) fn targets(params: &Params, select: Select) -> Vec<Target> {
+///
+/// Frozen weights are left out.  So is a filter whose norm is frozen: it feeds an affine map, which does not undo a scale, so
+/// its weight is like any that no norm follows.
+pub(crate) fn targets(params: &Params, select: Select) -> Vec<Target> {
     let mut targets: Vec<Target> = Vec::new();
     let mut place = vec![None; params.iter().len()];
-    for filter in params.filters() {
+    let is_frozen = |f: &Filter| {
+        [Some(f.weight), f.bias, Some(f.mean), Some(f.var)].into_iter().flatten().any(|id| params.is_frozen(id))
+    };
+    let held: Vec<ParamId> = params.filters().iter().filter(|f| is_frozen(f)).map(|f| f.weight).collect();
+    for filter in params.filters().iter().filter(|f| !held.contains(&f.weight)) {
         let at = *place[filter.weight.index()].get_or_insert_with(|| {
             targets.push(Target::new(params, filter.weight));
             targets.len() - 1
@@ -32,7 +39,7 @@ pub(super) fn targets(params: &Params, select: Select) -> Vec<Target> {
     }
     if select == Select::AllWeights {
         let weights = params.iter().filter(|(_, p)| matches!(p.role, Role::ConvWeight | Role::LinearWeight));
-        let bare = weights.filter(|(id, _)| place[id.index()].is_none());
+        let bare = weights.filter(|&(id, _)| place[id.index()].is_none() && !params.is_frozen(id));
         targets.extend(bare.map(|(id, _)| Target::new(params, id)));
     }
     targets

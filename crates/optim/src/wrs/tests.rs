@@ -1,7 +1,8 @@
 use std::f64::consts::PI;
 
 use proptest::prelude::*;
-use wrs_nn::ParamsBuilder;
+use wrs_nn::{ConvBn, ConvBnConfig, ConvConfig, Dims, InputGradient, NormConfig, ParamsBuilder, Pass};
+use wrs_ops::conv::Algorithms;
 use wrs_ops::rows;
 
 use super::*;
@@ -319,6 +320,39 @@ fn a_shared_weight_is_rescaled_once_with_the_statistics_of_all_its_norms() {
     assert_eq!(params.values(first.bias.unwrap()), [0.5; 3]);
     assert_eq!([params.values(first.mean), params.values(second.mean)], [[2.0; 3]; 2]);
     assert_eq!([params.values(first.var), params.values(second.var)], [[0.5; 3]; 2]);
+}
+
+/// A group's filter has its own input channels only: its row is that much shorter, and a depthwise one is its taps.
+#[test]
+fn rows_of_grouped_filters_are_rescaled_and_the_function_stays() {
+    let dims = Dims { n: 2, h: 5, w: 4, c: 6 };
+    for (groups, row_len) in [(1, 54), (2, 27), (3, 18), (6, 9)] {
+        let conv = ConvConfig { groups, ..ConvConfig::same(6, 6, 3) };
+        let config = ConvBnConfig { conv, norm: NormConfig::default(), activation: wrs_ops::Activation::Relu };
+        let mut builder = ParamsBuilder::new();
+        let block = ConvBn::new(&mut builder.root().sub("c"), config);
+        let mut params = builder.build(3);
+        params.values_mut(id(&params, "c.bn.running_mean")).fill(0.25);
+        let run = |params: &Params, train: bool| {
+            let exact = Algorithms::Exact;
+            let mut pass = if train { Pass::train(params, exact) } else { Pass::eval(params, exact) };
+            let x: Vec<f32> = (0..dims.len()).map(|i| ((i * 37) % 101) as f32 / 50.0 - 1.0).collect();
+            let x = pass.input(dims, x.into(), InputGradient::Skipped);
+            block.forward(&mut pass, &x).unwrap().buffer().host().to_vec()
+        };
+        let before = [false, true].map(|train| run(&params, train));
+        let report = still(&mut sgd(&params, every(1)), &mut params, 0).unwrap();
+        assert_eq!(report.all.rows, 6);
+        assert_eq!(params.values(id(&params, "c.conv.weight")).len(), 6 * row_len);
+        assert!(norms(&params, "c.conv.weight").iter().all(|norm| (norm - 1.0).abs() < 1e-6));
+        // eps stays what it was beside a variance that grew or shrank: 1e-5 of it.
+        for (before, after) in before.iter().zip([false, true].map(|train| run(&params, train))) {
+            assert!(before.iter().any(|v| *v > 0.1));
+            for (a, b) in before.iter().zip(&after) {
+                assert!((a - b).abs() < 2e-4 * (1.0 + a.abs()), "{groups} groups: {a} became {b}");
+            }
+        }
+    }
 }
 
 #[test]
