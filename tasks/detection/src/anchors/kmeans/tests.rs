@@ -1,4 +1,5 @@
 use proptest::prelude::*;
+use wrs_ops::rng::Rng;
 
 use super::*;
 
