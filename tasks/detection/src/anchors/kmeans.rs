@@ -9,8 +9,8 @@ use super::{AnchorError, size_iou};
 /// Boxes that one task compares with the centres; the shape, not the threads, splits the sums.
 const BLOCK: usize = 4096;
 
-/// The rise of the mean IoU below which another round is not worth its time.
-const SMALLEST_GAIN: f64 = 1e-6;
+/// Rounds without a better fit after which none is expected.
+const PATIENCE: usize = 10;
 
 /// How well a list of anchors fits boxes, by size alone.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -30,7 +30,7 @@ pub struct FittedAnchors {
     pub sizes: Vec<[f32; 2]>,
     /// See [`AnchorFit::mean_best_iou`].
     pub mean_best_iou: f64,
-    /// Rounds of k-means that raised it.
+    /// Rounds of k-means that led to them.
     pub rounds: usize,
 }
 
@@ -53,74 +53,147 @@ pub fn anchor_fit(sizes: &[[f32; 2]], sides: &[[f64; 2]], iou_threshold: f64) ->
 /// The `k` sizes that k-means finds for boxes, given by width and height in pixels of the network's input.
 ///
 /// Seeded by k-means++ (Arthur and Vassilvitskii 2007) in its greedy form: of a few boxes drawn by their distance to the
-/// centres there are, the one that helps most becomes the next.  A round moves every centre to the mean of the boxes it is
-/// the best for, as Darknet does.  That mean is not where `1 - IoU` is least, so rounds go on only while they raise the mean
-/// IoU, and the result is never worse than the seeds.  It is a function of the boxes, not of their order.
+/// centres there are, the one that helps most becomes the next.  A round moves every centre to the median width and height of
+/// the boxes it is the best for.  The papers do not say, Darknet takes means; but boxes' sizes are skewed, and means end below
+/// their seeds (mean IoU with 9 anchors on 2,259 boxes of COCO: seeds 0.592, means 0.590, medians 0.624).  Neither is where
+/// `1 - IoU` is least, so the best round counts, and the result is never worse than the seeds.
+///
+/// The result is a function of the boxes, not of their order.
 ///
 /// # Errors
-/// [`AnchorError::Box`] for sides that are no lengths; [`AnchorError::Distinct`] for fewer sizes of boxes than anchors.
+/// [`AnchorError::Box`] for sides that are no lengths; [`AnchorError::Distinct`] for fewer sizes of boxes than anchors;
+/// [`AnchorError::Count`] for no anchors at all.
 pub fn fit_anchors(sides: &[[f64; 2]], k: usize, seed: u64) -> Result<FittedAnchors, AnchorError> {
-    let boxes = tally(sides)?;
-    if boxes.len() < k {
-        return Err(AnchorError::Distinct { expected: k, got: boxes.len() });
+    let boxes = Tally::new(sides)?;
+    if k == 0 {
+        return Err(AnchorError::Count { expected: 1, got: 0 });
     }
-    let mut centres = seeds(&boxes, k, seed);
-    let mut round = Round::of(&boxes, &centres);
-    let mut rounds = 0;
-    loop {
-        let moved = round.means(&centres);
-        let next = Round::of(&boxes, &moved);
-        if next.total - round.total <= SMALLEST_GAIN * sides.len() as f64 {
+    if boxes.sizes.len() < k {
+        return Err(AnchorError::Distinct { expected: k, got: boxes.sizes.len() });
+    }
+    let mut centres = boxes.seeds(k, seed);
+    let (mut owners, mut fit) = boxes.deal(&centres);
+    let mut best = (fit, 0, centres.clone());
+    for round in 1.. {
+        centres = boxes.medians(&owners, &centres);
+        (owners, fit) = boxes.deal(&centres);
+        if fit > best.0 {
+            best = (fit, round, centres.clone());
+        } else if round >= best.1 + PATIENCE {
             break;
         }
-        (centres, round, rounds) = (moved, next, rounds + 1);
     }
+    let (_, rounds, mut centres) = best;
     centres.sort_by(|a, b| (a[0] * a[1]).total_cmp(&(b[0] * b[1])).then(a[0].total_cmp(&b[0])));
     let sizes: Vec<[f32; 2]> = centres.iter().map(|centre| centre.map(|side| side as f32)).collect();
     let mean_best_iou = anchor_fit(&sizes, sides, 0.0).mean_best_iou;
     Ok(FittedAnchors { sizes, mean_best_iou, rounds })
 }
 
-/// A size and how many boxes have it.
-type Tallied = ([f64; 2], f64);
-
-/// The distinct sizes, in order.
-fn tally(sides: &[[f64; 2]]) -> Result<Vec<Tallied>, AnchorError> {
-    let is_length = |side: f64| side.is_finite() && side > 0.0;
-    if let Some(index) = sides.iter().position(|size| !size.iter().copied().all(is_length)) {
-        let [width, height] = sides[index];
-        return Err(AnchorError::Box { index, width, height });
-    }
-    let mut sorted = sides.to_vec();
-    sorted.sort_by(|a, b| a[0].total_cmp(&b[0]).then(a[1].total_cmp(&b[1])));
-    Ok(sorted.chunk_by(|a, b| a == b).map(|same| (same[0], same.len() as f64)).collect())
+/// Boxes of the same size told once.
+struct Tally {
+    /// The distinct sizes, by width, then height.
+    sizes: Vec<[f64; 2]>,
+    /// How many boxes have each.
+    counts: Vec<f64>,
+    /// The places of the sizes, by height.
+    by_height: Vec<usize>,
 }
 
-/// `k` different boxes to begin with, or as many as there are.
-fn seeds(boxes: &[Tallied], k: usize, seed: u64) -> Vec<[f64; 2]> {
-    let candidates = 2 + (k.max(1) as f64).ln() as usize;
-    let mut centres: Vec<[f64; 2]> = Vec::with_capacity(k);
-    // 1 - the best IoU so far, times the boxes of that size.
-    let mut distances: Vec<f64> = boxes.iter().map(|&(_, n)| n).collect();
-    for place in 0..k {
-        let mut rng = Rng::new(seed, "anchors", 0, place as u64);
-        let mut nearest: Option<(f64, [f64; 2], Vec<f64>)> = None;
-        for _ in 0..candidates {
-            let Some(drawn) = draw(&distances, rng.uniform()) else { continue };
-            let centre = boxes[drawn].0;
-            let closer = |(&(size, n), &distance): (&Tallied, &f64)| distance.min(n * (1.0 - size_iou(size, centre)));
-            let left: Vec<f64> = boxes.par_iter().zip(&distances).map(closer).collect();
-            let total: f64 = left.iter().sum();
-            if nearest.as_ref().is_none_or(|(least, ..)| total < *least) {
-                nearest = Some((total, centre, left));
+impl Tally {
+    fn new(sides: &[[f64; 2]]) -> Result<Self, AnchorError> {
+        let is_length = |side: f64| side.is_finite() && side > 0.0;
+        if let Some(index) = sides.iter().position(|size| !size.iter().copied().all(is_length)) {
+            let [width, height] = sides[index];
+            return Err(AnchorError::Box { index, width, height });
+        }
+        let order = |a: &[f64; 2], b: &[f64; 2]| a[0].total_cmp(&b[0]).then(a[1].total_cmp(&b[1]));
+        let mut sorted = sides.to_vec();
+        sorted.sort_by(order);
+        let same = || sorted.chunk_by(|a, b| order(a, b).is_eq());
+        let sizes: Vec<[f64; 2]> = same().map(|same| same[0]).collect();
+        let counts = same().map(|same| same.len() as f64).collect();
+        let mut by_height: Vec<usize> = (0..sizes.len()).collect();
+        by_height.sort_by(|&a, &b| sizes[a][1].total_cmp(&sizes[b][1]));
+        Ok(Self { sizes, counts, by_height })
+    }
+
+    /// `k` different boxes to begin with, or as many as there are.
+    fn seeds(&self, k: usize, seed: u64) -> Vec<[f64; 2]> {
+        let candidates = 2 + (k as f64).ln() as usize;
+        let mut centres: Vec<[f64; 2]> = Vec::with_capacity(k);
+        // 1 - the best IoU so far, times the boxes of that size.
+        let mut distances = self.counts.clone();
+        for place in 0..k {
+            let mut rng = Rng::new(seed, "anchors", 0, place as u64);
+            let drawn = (0..candidates).filter_map(|_| draw(&distances, rng.uniform()));
+            let tried = drawn.map(|drawn| {
+                let left = self.distances(self.sizes[drawn], &distances);
+                (left.iter().sum::<f64>(), self.sizes[drawn], left)
+            });
+            if let Some((_, centre, left)) = tried.reduce(|best, next| if next.0 < best.0 { next } else { best }) {
+                centres.push(centre);
+                distances = left;
             }
         }
-        if let Some((_, centre, left)) = nearest {
-            centres.push(centre);
-            distances = left;
+        centres
+    }
+
+    /// The distances that are left when a centre joins those there are.
+    fn distances(&self, centre: [f64; 2], distances: &[f64]) -> Vec<f64> {
+        let boxes = self.sizes.par_iter().zip(&self.counts).zip(distances);
+        boxes.map(|((&size, n), &distance)| distance.min(n * (1.0 - size_iou(size, centre)))).collect()
+    }
+
+    /// The centre that fits each size best, and the sum of the IoUs over all boxes.
+    fn deal(&self, centres: &[[f64; 2]]) -> (Vec<usize>, f64) {
+        let mut owners = vec![0; self.sizes.len()];
+        let blocks = owners.par_chunks_mut(BLOCK).zip(self.sizes.par_chunks(BLOCK)).zip(self.counts.par_chunks(BLOCK));
+        let sums: Vec<f64> = blocks
+            .map(|((owners, sizes), counts)| {
+                let mut sum = 0.0;
+                for ((owner, &size), n) in owners.iter_mut().zip(sizes).zip(counts) {
+                    let (place, iou) = best(size, centres);
+                    *owner = place;
+                    sum += n * iou;
+                }
+                sum
+            })
+            .collect();
+        (owners, sums.into_iter().sum())
+    }
+
+    /// The median width and height of each centre's boxes, the lower of two in the middle; a centre without boxes stays.
+    fn medians(&self, owners: &[usize], centres: &[[f64; 2]]) -> Vec<[f64; 2]> {
+        let mut totals = vec![0.0; centres.len()];
+        for (&owner, n) in owners.iter().zip(&self.counts) {
+            totals[owner] += n;
+        }
+        let mut moved = centres.to_vec();
+        self.medians_along(0, 0..self.sizes.len(), owners, &totals, &mut moved);
+        self.medians_along(1, self.by_height.iter().copied(), owners, &totals, &mut moved);
+        moved
+    }
+
+    /// The medians of one side, whose order `ascending` gives.
+    fn medians_along(
+        &self,
+        side: usize,
+        ascending: impl Iterator<Item = usize>,
+        owners: &[usize],
+        totals: &[f64],
+        centres: &mut [[f64; 2]],
+    ) {
+        let mut passed = vec![0.0; totals.len()];
+        for place in ascending {
+            let owner = owners[place];
+            let before = passed[owner];
+            passed[owner] += self.counts[place];
+            if 2.0 * before < totals[owner] && 2.0 * passed[owner] >= totals[owner] {
+                centres[owner][side] = self.sizes[place][side];
+            }
         }
     }
-    centres
 }
 
 /// The place where the running sum of the weights passes a share of the total; none where all are 0.
@@ -135,47 +208,6 @@ fn draw(weights: &[f64], share: f64) -> Option<usize> {
         }
     }
     last
-}
-
-/// The boxes dealt to the centres that fit them best.
-struct Round {
-    /// The sum over the boxes of their IoU with the best centre.
-    total: f64,
-    /// Of each centre: its boxes' widths, heights and number.
-    sums: Vec<[f64; 3]>,
-}
-
-impl Round {
-    fn of(boxes: &[Tallied], centres: &[[f64; 2]]) -> Self {
-        let nothing = || Self { total: 0.0, sums: vec![[0.0; 3]; centres.len()] };
-        let deal = |boxes: &[Tallied]| {
-            let mut round = nothing();
-            for &(size, n) in boxes {
-                let (place, iou) = best(size, centres);
-                round.total += n * iou;
-                if let Some(sums) = round.sums.get_mut(place) {
-                    add(sums, [n * size[0], n * size[1], n]);
-                }
-            }
-            round
-        };
-        let blocks: Vec<Self> = boxes.par_chunks(BLOCK).map(deal).collect();
-        blocks.into_iter().fold(nothing(), |mut round, block| {
-            round.total += block.total;
-            round.sums.iter_mut().zip(block.sums).for_each(|(sums, block)| add(sums, block));
-            round
-        })
-    }
-
-    /// The mean size of each centre's boxes; a centre without any stays.
-    fn means(&self, centres: &[[f64; 2]]) -> Vec<[f64; 2]> {
-        let mean = |(&[w, h, n], &centre): (&[f64; 3], &[f64; 2])| if n > 0.0 { [w / n, h / n] } else { centre };
-        self.sums.iter().zip(centres).map(mean).collect()
-    }
-}
-
-fn add(into: &mut [f64; 3], values: [f64; 3]) {
-    into.iter_mut().zip(values).for_each(|(into, value)| *into += value);
 }
 
 /// The centre of the highest IoU, the first of equals, and that IoU; 0 without centres.

@@ -45,7 +45,9 @@ pub(super) fn ignore_overlapping(
             Boxes::Priors => &[],
         };
         let mut picture = Picture { logits, width, level, grid: [map.h, map.w], threshold, parts };
-        truths.into_iter().for_each(|truth| picture.ignore(truth));
+        for truth in truths {
+            picture.ignore(truth);
+        }
     });
 }
 
@@ -67,12 +69,18 @@ impl Picture<'_> {
         let [rows, columns] = self.grid;
         let [rows, columns] = [self.window(y, h * reach, rows), self.window(x, w * reach, columns)];
         let limits = |side: f64, prior: f64| Limits::new(side, prior, self.threshold);
-        let anchors: Vec<_> =
-            self.level.sizes_in_cells().map(|[pw, ph]| ([pw, ph], [limits(w, pw), limits(h, ph)])).collect();
+        let anchors = self.level.sizes_in_cells().map(|[pw, ph]| ([pw, ph], [limits(w, pw), limits(h, ph)]));
+        // Priors all have the logit 0, so most are out of the question at once.
+        let possible = |(_, limits): &(_, [Limits; 2])| !self.logits.is_empty() || limits.iter().all(|l| l.hold(0.0));
+        let possible: Vec<_> = anchors.enumerate().filter(|(_, anchor)| possible(anchor)).collect();
+        let per_cell = self.level.sizes.len();
         for row in rows {
             for column in columns.clone() {
-                let first = (row * self.grid[1] + column) * anchors.len();
-                for (predictor, (prior, limits)) in (first..).zip(&anchors) {
+                for (anchor, (prior, limits)) in &possible {
+                    let predictor = (row * self.grid[1] + column) * per_cell + anchor;
+                    if self.parts[predictor] == Part::Ignored {
+                        continue;
+                    }
                     let logits = self.logits_of(predictor);
                     let sized = limits[0].hold(logits[2]) && limits[1].hold(logits[3]);
                     if sized && iou(self.box_of(logits, [column, row], *prior), truth) > self.threshold {

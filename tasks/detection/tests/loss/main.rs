@@ -1,14 +1,16 @@
-//! The loss by hand, against its definition in f64, and against PyTorch.
+//! The losses by hand, against their definitions in f64, and against other programs.
 
 // Clippy knows test functions, not their helpers.
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
+// Where nothing is rounded, values are equal.
+#![allow(clippy::float_cmp)]
 
 mod any_input;
 mod darknet;
 mod definition;
+mod goldens;
 mod mmdet;
 mod one_box_each;
-mod pytorch;
 
 use std::f64::consts::LN_2;
 

@@ -199,15 +199,12 @@ fn mmdet(all: &mut [Predictor], batch: &Batch, truths: &[Truth]) {
 /// Compares counts, terms and every element of the gradient.
 fn check(batch: &Batch, anchors: &Anchors, truths: &[Truth], settings: LossSettings) -> [usize; 3] {
     let mut all = predictors(batch, anchors);
-    let gains = match &settings {
-        LossSettings::Darknet(_) => {
-            darknet(&mut all, batch, anchors, truths);
-            [1.0 / batch.n as f64; 3]
-        }
-        _ => {
-            mmdet(&mut all, batch, truths);
-            [2.0, 1.0, 1.0]
-        }
+    let gains = if matches!(settings, LossSettings::Darknet(_)) {
+        darknet(&mut all, batch, anchors, truths);
+        [1.0 / batch.n as f64; 3]
+    } else {
+        mmdet(&mut all, batch, truths);
+        [2.0, 1.0, 1.0]
     };
     let step = LossStep { giou_ratio: 0.3, scale: 0.5 };
     let loss = batch.loss_by(settings, anchors, truths, step).unwrap();
@@ -288,7 +285,9 @@ fn every_value_and_gradient_is_the_rules() {
 #[test]
 fn every_value_and_gradient_is_the_rules_with_scaled_centres_and_a_size_of_two_levels() {
     let mut plans: Vec<LevelPlan> = yolov3_levels();
-    plans.iter_mut().for_each(|plan| plan.scale_xy = 1.2);
+    for plan in &mut plans {
+        plan.scale_xy = 1.2;
+    }
     plans[1].mask = vec![3, 4, 5, 6];
     let anchors = Anchors::deal(&SMALL_ANCHORS, &plans).unwrap();
     for settings in both() {

@@ -16,12 +16,20 @@ fn planted(sizes: &[[f64; 2]], of_each: usize, spread: f64) -> Vec<[f64; 2]> {
 }
 
 #[test]
-fn one_centre_is_the_mean() {
-    let fitted = fit_anchors(&[[10.0, 20.0], [14.0, 20.0], [12.0, 26.0]], 1, 0).unwrap();
-    assert_eq!(fitted.sizes, [[12.0, 22.0]]);
-    // 200 / 264, 12 * 20 / (280 + 264 - 240), 264 / 312
-    let expected = (200.0 / 264.0 + 240.0 / 304.0 + 264.0 / 312.0) / 3.0;
+fn one_centre_is_the_median() {
+    // Widths 10, 12, 12, 90 and heights 20, 20, 22, 30: of two in the middle the lower.
+    let boxes = [[10.0, 20.0], [12.0, 22.0], [90.0, 30.0], [12.0, 20.0]];
+    let fitted = fit_anchors(&boxes, 1, 0).unwrap();
+    assert_eq!(fitted.sizes, [[12.0, 20.0]]);
+    let expected = (200.0 / 240.0 + 240.0 / 264.0 + 240.0 / 2700.0 + 1.0) / 4.0;
     assert!((fitted.mean_best_iou - expected).abs() < 1e-12);
+}
+
+#[test]
+fn equal_boxes_weigh_as_many() {
+    let mut boxes = vec![[10.0, 10.0]; 5];
+    boxes.extend([[40.0, 30.0], [50.0, 60.0], [60.0, 30.0], [70.0, 30.0]]);
+    assert_eq!(fit_anchors(&boxes, 1, 0).unwrap().sizes, [[10.0, 10.0]]);
 }
 
 #[test]
@@ -69,7 +77,7 @@ fn boxes_that_cannot_be_fitted_are_refused() {
         let bad = fit_anchors(&[[3.0, 4.0], [3.0, side]], 1, 0);
         assert!(matches!(bad, Err(AnchorError::Box { index: 1, .. })), "{side}");
     }
-    assert_eq!(fit_anchors(&[[3.0, 4.0]], 0, 0).unwrap().sizes, Vec::<[f32; 2]>::new());
+    assert_eq!(fit_anchors(&[[3.0, 4.0]], 0, 0), Err(AnchorError::Count { expected: 1, got: 0 }));
 }
 
 #[test]
@@ -89,7 +97,7 @@ proptest! {
     #[test]
     fn never_worse_than_its_seeds(boxes in boxes(), k in 1..9usize, seed in 0..4u64) {
         let fitted = fit_anchors(&boxes, k, seed).unwrap();
-        let seeds = seeds(&tally(&boxes).unwrap(), k, seed);
+        let seeds = Tally::new(&boxes).unwrap().seeds(k, seed);
         let seeds: Vec<[f32; 2]> = seeds.into_iter().map(|size| size.map(|side| side as f32)).collect();
         prop_assert_eq!(seeds.len(), k);
         prop_assert!(fitted.mean_best_iou >= anchor_fit(&seeds, &boxes, 0.0).mean_best_iou - 1e-6);
