@@ -32,7 +32,7 @@ pub struct Arguments {
     /// The data set's folder
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
-    /// Changes a value of the recipe, dots between the parts of the key: --set loss.box-gain=3
+    /// Changes a value of the recipe, dots between the parts of the key: --set loss.giou.box-gain=3
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
     /// The seed of every draw: short for --set seed=N

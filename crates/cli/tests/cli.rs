@@ -196,7 +196,7 @@ fn fail(arguments: &[&str]) -> (i32, String) {
 fn bad_input_gets_one_clear_error() {
     let (code, text) = fail(&["train", "demoo"]);
     assert!(code == 2 && text.contains("demoo") && text.contains("help:"), "{code} {text}");
-    let (code, text) = fail(&["train", "demo", "--print", "--set", "loss.box-gian=1"]);
+    let (code, text) = fail(&["train", "demo", "--print", "--set", "loss.giou.box-gian=1"]);
     assert!(code == 2 && text.contains("box-gain"), "{code} {text}");
     let (code, text) = fail(&["train", "demo", "--print", "--set", "lr=-1"]);
     assert!(code == 2 && text.contains("lr"), "{code} {text}");

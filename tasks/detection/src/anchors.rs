@@ -6,7 +6,11 @@
 //!
 //! Legend: `B` batch, `h w` cells, `A` anchors of a level, `K` classes.
 
+mod kmeans;
+
 use wrs_ops::{ShapeError, check_len};
+
+pub use kmeans::{AnchorFit, FittedAnchors, anchor_fit, fit_anchors};
 
 /// Pixels of the network's input between neighbouring cells, in the order of YOLOv3's outputs.
 const STRIDES: [usize; 3] = [32, 16, 8];
@@ -60,6 +64,27 @@ pub enum AnchorError {
         width: f32,
         /// Height in pixels.
         height: f32,
+    },
+    /// A box to fit anchors to whose side is no length.
+    #[error("anchors: box {index}: expected a width and a height above 0, got {width} x {height}")]
+    Box {
+        /// Place in the list, from 0.
+        index: usize,
+        /// Width in pixels.
+        width: f64,
+        /// Height in pixels.
+        height: f64,
+    },
+    /// Fewer sizes of boxes than anchors to be fitted to them.
+    #[error(
+        "anchors: expected boxes of at least {expected} different sizes, got {got}\nhelp: keep the recipe's anchors, they need \
+         no data"
+    )]
+    Distinct {
+        /// Anchors to be fitted.
+        expected: usize,
+        /// Different sizes.
+        got: usize,
     },
 }
 
@@ -156,6 +181,12 @@ impl Anchors {
         }
         Ok(())
     }
+}
+
+/// IoU of two sizes, as of boxes with the same centre; a side of 0 or less overlaps nothing.
+pub(crate) fn size_iou(a: [f64; 2], b: [f64; 2]) -> f64 {
+    let overlap = a[0].min(b[0]).max(0.0) * a[1].min(b[1]).max(0.0);
+    overlap / (a[0] * a[1] + b[0] * b[1] - overlap)
 }
 
 /// What the network gives for one level.

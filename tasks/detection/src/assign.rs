@@ -1,7 +1,9 @@
-//! Which predictors a truth trains.
-//!
-//! The rule of the code the paper ran (2020): at every level, every anchor whose size overlaps the truth's by more than a
-//! threshold, in the cell that holds the truth's centre.  A truth may own none, or up to nine.
+//! Which predictors a truth trains: by size ([`by_size`]), by Darknet's rule ([`best_anchor`]), by mmdetection's ([`grid`]).
+
+pub mod best_anchor;
+pub mod by_size;
+pub mod grid;
+mod overlap;
 
 use crate::anchors::{Anchors, Level, LevelMap};
 
@@ -14,6 +16,23 @@ pub struct Truth {
     pub class: usize,
     /// Centre and sides as fractions of the network input's sides.
     pub cxcywh: [f32; 4],
+}
+
+impl Truth {
+    /// Centre and sides in cells of a level.
+    fn in_cells(&self, map: &LevelMap<'_>) -> [f64; 4] {
+        let [x, y, w, h] = self.cxcywh.map(f64::from);
+        let [columns, rows] = [map.w as f64, map.h as f64];
+        [x * columns, y * rows, w * columns, h * rows]
+    }
+
+    /// Row and column of the cell that holds the centre; one on the right or lower edge belongs to the last cell.
+    fn cell(&self, map: &LevelMap<'_>) -> [usize; 2] {
+        // A conversion to an integer saturates, so what lies left of the grid is in cell 0.
+        let inside = |coordinate: f64, cells: usize| (coordinate.floor() as usize).min(cells.saturating_sub(1));
+        let [x, y, ..] = self.in_cells(map);
+        [inside(y, map.h), inside(x, map.w)]
+    }
 }
 
 /// A predictor and the truth it is trained towards.
@@ -35,13 +54,77 @@ pub struct Pair {
     pub target: [f64; 4],
 }
 
-/// The pairs of a batch.
+impl Pair {
+    /// Truth number `index` and an anchor of a cell.
+    fn new(
+        (index, truth): (usize, &Truth),
+        (map, level): (&LevelMap<'_>, &Level),
+        [row, column]: [usize; 2],
+        anchor: usize,
+    ) -> Self {
+        let [x, y, w, h] = truth.in_cells(map);
+        Self {
+            image: truth.image,
+            anchor,
+            row,
+            column,
+            truth: index,
+            predictor: ((truth.image * map.h + row) * map.w + column) * level.sizes.len() + anchor,
+            target: [x - column as f64, y - row as f64, w, h],
+        }
+    }
+}
+
+/// What the objectness of a predictor learns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// That there is nothing.
+    Background,
+    /// Nothing: it lies too well on a truth to be wrong, and another predictor is responsible for that.
+    Ignored,
+    /// That there is an object: it is in a pair.
+    Object,
+}
+
+/// What every predictor of one level learns, by a rule that gives a predictor at most one box.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Assignment {
-    /// One list per level, in the order of the truths, then of the anchors.
-    pub levels: Vec<Vec<Pair>>,
-    /// Truths that own no predictor: nothing is learned from them.
+pub struct LevelTargets {
+    /// The predictors with a box to learn, each once.
+    pub pairs: Vec<Pair>,
+    /// Place of a pair in the list, and a class it learns; a pair has at least one.
+    pub labels: Vec<(usize, usize)>,
+    /// `[B * h * w * A]`
+    pub parts: Vec<Part>,
+}
+
+/// What every predictor of a batch learns.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Targets {
+    /// In the order of the network's outputs.
+    pub levels: Vec<LevelTargets>,
+    /// Truths that no predictor learns the box of.
     pub unmatched: usize,
+}
+
+impl Targets {
+    /// Nothing anywhere.
+    fn background(maps: &[LevelMap<'_>], anchors: &Anchors) -> Self {
+        let blank = |(map, level): (&LevelMap<'_>, &Level)| LevelTargets {
+            pairs: Vec::new(),
+            labels: Vec::new(),
+            parts: vec![Part::Background; map.predictors(level)],
+        };
+        Self { levels: maps.iter().zip(&anchors.levels).map(blank).collect(), unmatched: 0 }
+    }
+
+    /// Counts the truths, of `truths` in all, that are in no pair.
+    fn count_unmatched(&mut self, truths: usize) {
+        let mut owned = vec![false; truths];
+        for pair in self.levels.iter().flat_map(|level| &level.pairs) {
+            owned[pair.truth] = true;
+        }
+        self.unmatched = owned.iter().filter(|owned| !**owned).count();
+    }
 }
 
 /// A truth that cannot be trained on.
@@ -100,146 +183,9 @@ pub fn check_truths(truths: &[Truth], batch: usize, classes: usize) -> Result<()
     Ok(())
 }
 
-/// Pairs every truth with the anchors whose size overlaps its own by more than `iou_threshold` (strictly), both centred
-/// on the origin, in the cell of its centre; a centre on the right or lower edge belongs to the last cell.
-///
-/// The truths are those [`check_truths`] lets pass; of the maps only the grids matter.
-pub fn assign(truths: &[Truth], maps: &[LevelMap<'_>], anchors: &Anchors, iou_threshold: f64) -> Assignment {
-    let mut owned = vec![false; truths.len()];
-    let mut levels = Vec::with_capacity(maps.len());
-    for (map, level) in maps.iter().zip(&anchors.levels) {
-        let mut pairs = Vec::new();
-        for (index, truth) in truths.iter().enumerate() {
-            let before = pairs.len();
-            pairs.extend(pairs_of(truth, index, map, level, iou_threshold));
-            owned[index] |= pairs.len() > before;
-        }
-        levels.push(pairs);
-    }
-    Assignment { levels, unmatched: owned.iter().filter(|&&owned| !owned).count() }
-}
-
-/// The predictors of one level that one truth owns.
-fn pairs_of<'a>(
-    truth: &'a Truth,
-    index: usize,
-    map: &LevelMap<'_>,
-    level: &'a Level,
-    iou_threshold: f64,
-) -> impl Iterator<Item = Pair> + 'a {
-    let LevelMap { h, w, .. } = *map;
-    let [cx, cy, width, height] = truth.cxcywh.map(f64::from);
-    let (x, y) = (cx * w as f64, cy * h as f64);
-    let size = [width * w as f64, height * h as f64];
-    let (column, row) = (cell(x, w), cell(y, h));
-    let target = [x - column as f64, y - row as f64, size[0], size[1]];
-    let first = ((truth.image * h + row) * w + column) * level.sizes.len();
-    level.sizes_in_cells().enumerate().filter(move |&(_, prior)| centred_iou(size, prior) > iou_threshold).map(
-        move |(anchor, _)| Pair {
-            image: truth.image,
-            anchor,
-            row,
-            column,
-            truth: index,
-            predictor: first + anchor,
-            target,
-        },
-    )
-}
-
-/// The cell of a coordinate, kept inside the grid.
-fn cell(coordinate: f64, cells: usize) -> usize {
-    // A conversion to an integer saturates, so what lies left of the grid is in cell 0.
-    (coordinate.floor() as usize).min(cells.saturating_sub(1))
-}
-
-/// IoU of two boxes with the same centre; a box with a side of 0 overlaps nothing.
-fn centred_iou(a: [f64; 2], b: [f64; 2]) -> f64 {
-    let overlap = a[0].min(b[0]).max(0.0) * a[1].min(b[1]).max(0.0);
-    overlap / (a[0] * a[1] + b[0] * b[1] - overlap)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::anchors::COCO_ANCHORS;
-
-    /// A 416 x 416 input: 13, 26 and 52 cells.
-    fn maps() -> [LevelMap<'static>; 3] {
-        [13, 26, 52].map(|cells| LevelMap { n: 2, h: cells, w: cells, logits: &[] })
-    }
-
-    fn assign_coco(truths: &[Truth]) -> Assignment {
-        assign(truths, &maps(), &Anchors::from_sizes(&COCO_ANCHORS).unwrap(), 0.20)
-    }
-
-    fn in_pixels(image: usize, [x, y, w, h]: [f32; 4]) -> Truth {
-        Truth { image, class: 0, cxcywh: [x / 416.0, y / 416.0, w / 416.0, h / 416.0] }
-    }
-
-    #[test]
-    fn a_truth_owns_every_anchor_that_overlaps_it_enough() {
-        // 62 x 45 px: IoU 1 with its own anchor; 2790 / 10440 = 0.27 with 116 x 90; 33 x 23 = 759 / 2790 = 0.27;
-        // 30 x 61: 1350 / 3270 = 0.41; 59 x 119: 2655 / 7156 = 0.37; 16 x 30: 480 / 2790 = 0.17; 10 x 13: less.
-        let found = assign_coco(&[in_pixels(1, [100.0, 200.0, 62.0, 45.0])]);
-        let anchors: Vec<Vec<_>> =
-            found.levels.iter().map(|pairs| pairs.iter().map(|pair| pair.anchor).collect()).collect();
-        assert_eq!(anchors, [vec![0], vec![0, 1, 2], vec![2]]);
-        assert_eq!(found.unmatched, 0);
-
-        let pair = found.levels[1][2];
-        // 100 / 16 = 6.25 and 200 / 16 = 12.5
-        assert_eq!((pair.image, pair.row, pair.column, pair.truth), (1, 12, 6, 0));
-        assert_eq!(pair.predictor, ((26 + 12) * 26 + 6) * 3 + 2);
-        for (got, expected) in pair.target.iter().zip([0.25, 0.5, 3.875, 2.8125]) {
-            assert!((got - expected).abs() < 1e-5, "{got} {expected}");
-        }
-    }
-
-    #[test]
-    fn the_threshold_is_strict() {
-        let anchors = Anchors::from_sizes(&[[8.0, 8.0]; 9]).unwrap();
-        let maps = [1, 2, 4].map(|cells| LevelMap { n: 1, h: cells, w: cells, logits: &[] });
-        // 4 x 4 px over 8 x 8 px: exactly a quarter.
-        let truth = Truth { image: 0, class: 0, cxcywh: [0.5, 0.5, 0.125, 0.125] };
-        assert_eq!(assign(&[truth], &maps, &anchors, 0.25).unmatched, 1);
-        let below = assign(&[truth], &maps, &anchors, 0.2499);
-        assert_eq!(below.levels.iter().map(Vec::len).sum::<usize>(), 9);
-    }
-
-    #[test]
-    fn centres_on_the_edges_stay_in_the_grid() {
-        let corner = in_pixels(0, [416.0, 416.0, 116.0, 90.0]);
-        let pair = assign_coco(&[corner]).levels[0][0];
-        assert_eq!((pair.row, pair.column, pair.target[0], pair.target[1]), (12, 12, 1.0, 1.0));
-        let origin = in_pixels(0, [0.0, -3.2, 116.0, 90.0]);
-        let pair = assign_coco(&[origin]).levels[0][0];
-        assert_eq!((pair.row, pair.column, pair.target[0]), (0, 0, 0.0));
-        assert!((pair.target[1] + 0.1).abs() < 1e-6);
-    }
-
-    #[test]
-    fn height_and_width_have_their_own_grids() {
-        let anchors = Anchors::from_sizes(&COCO_ANCHORS).unwrap();
-        let maps = [(4, 8), (8, 16), (16, 32)].map(|(h, w)| LevelMap { n: 1, h, w, logits: &[] });
-        // 128 x 256 px input: centre (192, 96), 116 x 90 px.
-        let truth = Truth { image: 0, class: 0, cxcywh: [0.75, 0.75, 116.0 / 256.0, 90.0 / 128.0] };
-        let pair = assign(&[truth], &maps, &anchors, 0.2).levels[0][0];
-        assert_eq!((pair.row, pair.column, pair.target), (3, 6, [0.0, 0.0, 3.625, 2.8125]));
-    }
-
-    #[test]
-    fn truths_without_a_predictor_are_counted() {
-        let tiny = in_pixels(0, [50.0, 50.0, 3.0, 3.0]);
-        let flat = in_pixels(0, [50.0, 50.0, 0.0, 40.0]);
-        let negative = in_pixels(0, [50.0, 50.0, -40.0, -40.0]);
-        let good = in_pixels(1, [50.0, 50.0, 30.0, 30.0]);
-        let found = assign_coco(&[tiny, flat, good, negative]);
-        assert_eq!(found.unmatched, 3);
-        assert!(found.levels.iter().flatten().all(|pair| pair.truth == 2));
-        let none = assign_coco(&[]);
-        assert_eq!((none.levels, none.unmatched), (vec![vec![], vec![], vec![]], 0));
-    }
 
     #[test]
     fn foreign_truths_are_refused() {

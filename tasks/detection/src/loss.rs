@@ -1,46 +1,54 @@
-//! The loss the paper trained with: GIoU, objectness blended with it, independent classes (the code of 2020 the paper ran).
+//! The losses a detector is trained with: the paper's ([`GiouSettings`]), Darknet's ([`DarknetSettings`]) and
+//! mmdetection's ([`MmdetSettings`]).
 //!
-//! Per level: the mean over matched pairs of `1 - GIoU`; the mean over all predictors of the binary cross-entropy of
-//! objectness; the mean over matched pairs and classes of the binary cross-entropy of the classes.  The levels are added, then
-//! weighted by the gains.  There is no ignore zone.  Where we differ: of several truths in one predictor the best-fitting
-//! one gives the objectness target, not the last.
+//! | | giou | darknet | mmdet |
+//! |---|---|---|---|
+//! | a truth trains | every anchor of about its size | the best of all anchors | the best prior of its cells, and good ones |
+//! | box | `1 - GIoU` | cross-entropy of the centre, squares of the sides | the same, weighted otherwise |
+//! | objectness target | the GIoU | 1 | 1 |
+//! | ignored | nothing | predictions that overlap a truth | priors that overlap a truth |
+//! | reduction | means per level | sum over pictures, divided by their number | sum over pictures |
+//!
+//! All three leave a network with a single class without a class term, as its score is the objectness alone.  Darknet and
+//! mmdetection train that class, which can only learn to be 1 at the positives, and multiply it in.
 //!
 //! Legend: `B` batch, `h w` cells, `A` anchors of a level, `K` classes, `n` pairs of a level.
 
-mod giou;
-mod terms;
-
-use std::collections::BTreeSet;
+mod coordinates;
+mod darknet;
+mod generalised_iou;
+mod giou_blend;
+mod level;
+mod mmdet;
+mod sums;
 
 use serde::{Deserialize, Serialize};
 use wrs_nn::Buffer;
 use wrs_ops::ShapeError;
 
 use crate::anchors::{Anchors, LevelMap};
-use crate::assign::{Truth, TruthError, assign, check_truths};
-use terms::{LevelOf, mean};
+use crate::assign::{Truth, TruthError, check_truths};
 
-/// The number of classes the class gain is meant for.
-const NOMINAL_CLASSES: f64 = 80.0;
+pub use darknet::DarknetSettings;
+pub use giou_blend::GiouSettings;
+pub use mmdet::MmdetSettings;
 
-/// What the terms weigh and which anchors a truth trains.
+/// Which loss, and what it is weighted with.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct LossSettings {
-    /// A truth trains the anchors whose IoU with it, by size alone, is above it.
-    pub iou_threshold: f64,
-    /// Gain of the box term.
-    pub box_gain: f64,
-    /// Gain of the objectness term.
-    pub objectness_gain: f64,
-    /// Gain of the class term for 80 classes; for `K` it is `K / 80` of it.
-    pub class_gain: f64,
+#[serde(rename_all = "kebab-case")]
+pub enum LossSettings {
+    /// The one the paper trained with.
+    Giou(GiouSettings),
+    /// Darknet's.
+    Darknet(DarknetSettings),
+    /// mmdetection's.
+    Mmdet(MmdetSettings),
 }
 
 /// A part of the loss.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Term {
-    /// `1 - GIoU`.
+    /// Where the box is and how large.
     Box,
     /// Whether there is an object.
     Objectness,
@@ -96,9 +104,14 @@ pub enum LossError {
 /// What changes from step to step.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct LossStep {
-    /// `gr`: the objectness target of a matched predictor is `(1 - gr) + gr * max(GIoU, 0)`; rises from 0 to 1 in warm-up.
+    /// `gr`, of the giou loss alone: the objectness target of a matched predictor is `(1 - gr) + gr * max(GIoU, 0)`; rises
+    /// from 0 to 1 in warm-up.
     pub giou_ratio: f64,
     /// A factor on the gradients alone: micro-batch over nominal batch.
+    ///
+    /// Gradients added up over the micro-batches of a step are then those of the nominal batch: its mean for giou, its sum
+    /// divided by its pictures for darknet; for mmdet, whose micro-batch is a device's share, the mean over the micro-batches
+    /// of their sums, as mmdetection averages over devices.
     pub scale: f64,
 }
 
@@ -117,8 +130,10 @@ pub struct Loss {
     pub gradients: Vec<Buffer>,
     /// Pairs of a truth and a predictor, per level.
     pub pairs: Vec<usize>,
-    /// Truths that own no predictor on any level.
+    /// Truths whose box no predictor learns.
     pub unmatched: usize,
+    /// Predictors whose objectness learns nothing, as they overlap a truth that another predictor is responsible for.
+    pub ignored: usize,
 }
 
 /// The loss of one network.
@@ -129,25 +144,23 @@ pub struct YoloLoss {
     settings: LossSettings,
 }
 
-/// The terms of one level, before the gains, and the pictures that spoil each.
-#[derive(Default)]
-struct LevelTerms {
-    means: [f64; 3],
-    broken: [BTreeSet<usize>; 3],
+/// What a loss is computed of.
+#[derive(Clone, Copy)]
+struct Sample<'a> {
+    maps: &'a [LevelMap<'a>],
+    truths: &'a [Truth],
+    anchors: &'a Anchors,
+    classes: usize,
 }
 
 impl YoloLoss {
     /// # Errors
     /// [`LossError::Setting`] for the first setting outside its range.
     pub fn new(anchors: Anchors, classes: usize, settings: LossSettings) -> Result<Self, LossError> {
-        check_setting("iou-threshold", settings.iou_threshold, "at least 0 and below 1", |v| (0.0..1.0).contains(&v))?;
-        let gains = [
-            ("box-gain", settings.box_gain),
-            ("objectness-gain", settings.objectness_gain),
-            ("class-gain", settings.class_gain),
-        ];
-        for (key, gain) in gains {
-            check_setting(key, gain, "a finite number, at least 0", is_factor)?;
+        match &settings {
+            LossSettings::Giou(settings) => settings.check()?,
+            LossSettings::Darknet(settings) => settings.check()?,
+            LossSettings::Mmdet(settings) => settings.check()?,
         }
         check_setting("classes", classes as f64, "at least 1", |v| v >= 1.0)?;
         Ok(Self { anchors, classes, settings })
@@ -163,63 +176,23 @@ impl YoloLoss {
     pub fn compute(&self, maps: &[LevelMap<'_>], truths: &[Truth], step: LossStep) -> Result<Loss, LossError> {
         self.anchors.check_maps("yolo loss", maps, self.classes)?;
         check_truths(truths, maps.first().map_or(0, |map| map.n), self.classes)?;
-        check_setting("giou ratio", step.giou_ratio, "between 0 and 1", |v| (0.0..=1.0).contains(&v))?;
+        check_setting("giou ratio", step.giou_ratio, "between 0 and 1", is_share)?;
         check_setting("scale", step.scale, "a finite number, at least 0", is_factor)?;
-        let assignment = assign(truths, maps, &self.anchors, self.settings.iou_threshold);
-
-        let mut sum = LevelTerms::default();
-        let mut gradients = Vec::with_capacity(maps.len());
-        for ((&map, level), pairs) in maps.iter().zip(&self.anchors.levels).zip(&assignment.levels) {
-            let mut gradient = Buffer::zeros(map.logits.len());
-            let width = 5 + self.classes;
-            let of = LevelOf { map, level, pairs, gradient: gradient.host_mut(), width };
-            let terms = self.level_terms(of, truths, step)?;
-            for (term, mean) in terms.means.into_iter().enumerate() {
-                sum.means[term] += mean;
-            }
-            for (all, broken) in sum.broken.iter_mut().zip(terms.broken) {
-                all.extend(broken);
-            }
-            gradients.push(gradient);
+        let sample = Sample { maps, truths, anchors: &self.anchors, classes: self.classes };
+        match &self.settings {
+            LossSettings::Giou(settings) => settings.compute(sample, step),
+            LossSettings::Darknet(settings) => settings.compute(sample, step),
+            LossSettings::Mmdet(settings) => settings.compute(sample, step),
         }
-        for (term, images) in [Term::Box, Term::Objectness, Term::Class].into_iter().zip(sum.broken) {
-            if !images.is_empty() {
-                return Err(LossError::NotFinite { term, images: images.into_iter().collect() });
-            }
-        }
-        let [box_term, objectness, class] = [0, 1, 2].map(|term| self.gains()[term] * sum.means[term]);
-        let pairs = assignment.levels.iter().map(Vec::len).collect();
-        let total = box_term + objectness + class;
-        Ok(Loss { total, box_term, objectness, class, gradients, pairs, unmatched: assignment.unmatched })
-    }
-
-    /// Gains in the order of [`Term`].
-    fn gains(&self) -> [f64; 3] {
-        let LossSettings { box_gain, objectness_gain, class_gain, .. } = self.settings;
-        [box_gain, objectness_gain, class_gain * self.classes as f64 / NOMINAL_CLASSES]
-    }
-
-    fn level_terms(&self, mut of: LevelOf<'_>, truths: &[Truth], step: LossStep) -> Result<LevelTerms, LossError> {
-        let [box_gain, objectness_gain, class_gain] = self.gains().map(|gain| gain * step.scale);
-        let mut terms = LevelTerms::default();
-        let [box_broken, objectness_broken, class_broken] = &mut terms.broken;
-        // A mean over nothing is no number, so a level without pairs takes no part in the terms over pairs.
-        let gious = match of.pairs {
-            [] => Vec::new(),
-            _ => of.box_term(box_gain, box_broken)?,
-        };
-        terms.means[0] = mean(gious.iter().map(|giou| 1.0 - giou).sum(), gious.len());
-        let targets = of.objectness_targets(&gious, step.giou_ratio);
-        terms.means[1] = of.objectness_term(&targets, objectness_gain, objectness_broken)?;
-        if self.classes > 1 && !of.pairs.is_empty() {
-            terms.means[2] = of.class_term(truths, class_gain, class_broken)?;
-        }
-        Ok(terms)
     }
 }
 
 fn is_factor(value: f64) -> bool {
     value.is_finite() && value >= 0.0
+}
+
+fn is_share(value: f64) -> bool {
+    (0.0..=1.0).contains(&value)
 }
 
 fn check_setting(

@@ -1,21 +1,27 @@
-//! The loss by hand, against its definition in f64, and against PyTorch.
+//! The losses by hand, against their definitions in f64, and against other programs.
 
 // Clippy knows test functions, not their helpers.
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
+// Where nothing is rounded, values are equal.
+#![allow(clippy::float_cmp)]
 
+mod any_input;
+mod darknet;
 mod definition;
-mod pytorch;
+mod goldens;
+mod mmdet;
+mod one_box_each;
 
 use std::f64::consts::LN_2;
 
 use wrs_detection::anchors::{Anchors, COCO_ANCHORS, LevelMap};
 use wrs_detection::assign::{Truth, TruthError};
-use wrs_detection::loss::{Loss, LossError, LossSettings, LossStep, Term, YoloLoss};
+use wrs_detection::loss::{GiouSettings, Loss, LossError, LossSettings, LossStep, Term, YoloLoss};
 use wrs_ops::rng::Rng;
 
 /// The gains of the paper's recipe.
-const PAPER: LossSettings =
-    LossSettings { iou_threshold: 0.20, box_gain: 3.54, objectness_gain: 64.3, class_gain: 37.4 };
+const PAPER: GiouSettings =
+    GiouSettings { iou_threshold: 0.20, box_gain: 3.54, objectness_gain: 64.3, class_gain: 37.4 };
 const AFTER_WARM_UP: LossStep = LossStep { giou_ratio: 1.0, scale: 1.0 };
 /// Anchors that fit a 32 x 64 px input.
 const SMALL_ANCHORS: [[f32; 2]; 9] = [
@@ -71,8 +77,17 @@ impl Batch {
     }
 
     fn loss(&self, anchors: &[[f32; 2]], truths: &[Truth], step: LossStep) -> Result<Loss, LossError> {
-        let anchors = Anchors::from_sizes(anchors).unwrap();
-        YoloLoss::new(anchors, self.classes, PAPER).unwrap().compute(&self.maps(), truths, step)
+        self.loss_by(LossSettings::Giou(PAPER), &Anchors::from_sizes(anchors).unwrap(), truths, step)
+    }
+
+    fn loss_by(
+        &self,
+        settings: LossSettings,
+        anchors: &Anchors,
+        truths: &[Truth],
+        step: LossStep,
+    ) -> Result<Loss, LossError> {
+        YoloLoss::new(anchors.clone(), self.classes, settings)?.compute(&self.maps(), truths, step)
     }
 }
 
@@ -238,15 +253,18 @@ fn foreign_truths_maps_and_settings_are_refused() {
     }
 
     let anchors = Anchors::from_sizes(&COCO_ANCHORS).unwrap();
-    let other = YoloLoss::new(anchors.clone(), 3, PAPER).unwrap();
+    let other = YoloLoss::new(anchors.clone(), 3, LossSettings::Giou(PAPER)).unwrap();
     assert!(matches!(other.compute(&batch.maps(), &[], AFTER_WARM_UP), Err(LossError::Shape(_))));
     let settings = [
-        LossSettings { iou_threshold: 1.0, ..PAPER },
-        LossSettings { box_gain: -1.0, ..PAPER },
-        LossSettings { class_gain: f64::INFINITY, ..PAPER },
+        GiouSettings { iou_threshold: 1.0, ..PAPER },
+        GiouSettings { box_gain: -1.0, ..PAPER },
+        GiouSettings { class_gain: f64::INFINITY, ..PAPER },
     ];
     for settings in settings {
-        assert!(matches!(YoloLoss::new(anchors.clone(), 2, settings), Err(LossError::Setting { .. })));
+        assert!(matches!(
+            YoloLoss::new(anchors.clone(), 2, LossSettings::Giou(settings)),
+            Err(LossError::Setting { .. })
+        ));
     }
-    assert!(YoloLoss::new(anchors, 0, PAPER).is_err());
+    assert!(YoloLoss::new(anchors, 0, LossSettings::Giou(PAPER)).is_err());
 }
