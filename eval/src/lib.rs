@@ -1,12 +1,13 @@
 //! Evaluators: plain records in, official numbers out.
 //!
 //! Nothing here knows a tensor or a model: ground truth and detections are lists of records, read from COCO's
-//! JSON files or made in memory, and [`evaluate_detections`] gives COCO's twelve numbers, the same per class, and
-//! the numbers the weight-rescaling paper plots.
+//! JSON files or made in memory, and [`evaluate_detections`] gives COCO's twelve numbers, the same per class, the
+//! numbers the weight-rescaling paper plots, and Pascal VOC's.
 //!
 //! No order of images, batches or threads changes a number.  The one order that counts is the one pycocotools
 //! counts too: detections of one image and class with exactly equal scores rank in the order they were given.
 
+mod best_overlap;
 mod coco_ap;
 mod detection;
 mod error;
@@ -14,6 +15,7 @@ mod files;
 mod json;
 mod paper_ap;
 mod records;
+mod voc_ap;
 
 pub use detection::{ClassMetrics, DetectionMetrics, evaluate_detections};
 pub use error::{EvalError, IdField, IdList, RecordKind};
@@ -22,3 +24,4 @@ pub use files::{
 };
 pub use paper_ap::{PAPER_CONFIDENCE, PAPER_IOU, PaperClassMetrics, PaperMetrics};
 pub use records::{Category, Detection, GroundTruth, GtBox};
+pub use voc_ap::{VocClassMetrics, VocMetrics, VocPixels, evaluate_voc};
