@@ -2,13 +2,14 @@
 //!
 //! Nothing here knows a tensor or a model: ground truth and detections are lists of records, read from COCO's
 //! JSON files or made in memory, and [`evaluate_detections`] gives COCO's twelve numbers, the same per class, the
-//! numbers the weight-rescaling paper plots, and Pascal VOC's.
+//! numbers the weight-rescaling paper plots, and Pascal VOC's.  [`compare`] sets two arms of runs against each other.
 //!
 //! No order of images, batches or threads changes a number.  The one order that counts is the one pycocotools
 //! counts too: detections of one image and class with exactly equal scores rank in the order they were given.
 
 mod best_overlap;
 mod coco_ap;
+pub mod compare;
 mod detection;
 mod error;
 mod files;
