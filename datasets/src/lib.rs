@@ -18,6 +18,8 @@ pub mod error;
 pub mod image;
 pub mod loader;
 pub mod scenes;
+#[cfg(test)]
+mod testing;
 mod voc;
 mod yolo;
 

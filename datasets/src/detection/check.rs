@@ -47,26 +47,34 @@ fn read(
     split: &Split,
     faults: &mut Faults,
 ) -> Option<DetectionDataset> {
+    let errors_before = faults.errors();
     let result = layout.reader().read(root, options, split, faults);
     let set = faults.take(result)?;
-    if set.images.is_empty() {
+    if faults.errors() == errors_before {
+        remark(root, split, &set, faults);
+    }
+    Some(set)
+}
+
+/// What there is to say of a split that was read without an error.
+fn remark(root: &Path, split: &Split, set: &DetectionDataset, faults: &mut Faults) {
+    let record = format!("split {split}");
+    let (images, objects, difficult) = (set.images.len(), set.report.annotations, set.report.difficult);
+    if images == 0 {
         faults.error(DataError::Record {
             path: root.to_path_buf(),
-            record: format!("split {split}"),
+            record,
             expected: "pictures".into(),
             got: "none".into(),
             help: "unpack the pictures, or name another split",
         });
-    } else if set.report.annotations == 0 {
-        let problem = format!("none of {} pictures has an object", set.images.len());
-        faults.warn(|| warning(root, Some(format!("split {split}")), problem, "is this the right folder of labels?"));
-    } else if set.report.difficult > 0 {
-        let problem =
-            format!("{} of {} objects are difficult and not trained on", set.report.difficult, set.report.annotations);
-        faults
-            .warn(|| warning(root, Some(format!("split {split}")), problem, "nothing to do, if they are meant to be"));
+    } else if objects == 0 {
+        let problem = format!("none of {images} pictures has an object");
+        faults.warn(|| warning(root, Some(record), problem, "are these the right labels?"));
+    } else if difficult > 0 {
+        let problem = format!("{difficult} of {objects} objects are difficult and not trained on");
+        faults.warn(|| warning(root, Some(record), problem, "nothing to do, if they are meant to be"));
     }
-    Some(set)
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! Faults as `check` lists them, and the collector that readers push them into.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -18,7 +19,7 @@ pub enum Severity {
 }
 
 /// One thing wrong with a data set.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
 pub struct Fault {
     /// How bad it is.
     pub severity: Severity,
@@ -101,6 +102,14 @@ impl Faults {
         result.map_err(|error| self.error(error)).ok()
     }
 
+    /// How many errors there are.
+    pub fn errors(&self) -> usize {
+        match self {
+            Self::First(first) => usize::from(first.is_some()),
+            Self::All(faults, _) => faults.iter().filter(|fault| fault.severity == Severity::Error).count(),
+        }
+    }
+
     /// Whether warnings are wanted.
     pub fn keeps_all(&self) -> bool {
         matches!(self, Self::All(..))
@@ -114,12 +123,12 @@ impl Faults {
         }
     }
 
-    /// Everything found.
+    /// Everything found, each once: what several splits share is found with each of them.
     pub fn into_list(self) -> Vec<Fault> {
-        match self {
-            Self::First(_) => Vec::new(),
-            Self::All(faults, _) => faults,
-        }
+        let Self::All(faults, _) = self else { return Vec::new() };
+        let mut seen = HashSet::new();
+        let is_first: Vec<bool> = faults.iter().map(|fault| seen.insert(fault)).collect();
+        faults.iter().zip(is_first).filter(|(_, is_first)| *is_first).map(|(fault, _)| fault.clone()).collect()
     }
 }
 

@@ -185,10 +185,8 @@ pub(crate) fn warn_of_boxes(image: &ImageRecord, file: &Path, record: &dyn Fn(us
             Fate::Degenerate => ("has a side of a pixel or less and is not trained on", "correct or remove it"),
             Fate::Duplicate => ("stands there twice and is trained on once", "remove one of the two"),
         };
-        let problem = format!(
-            "the box {:?} (x, y, width, height) of a picture of {} {what}",
-            image.annotations[i].bbox, image.size
-        );
+        let [x, y, width, height] = image.annotations[i].bbox;
+        let problem = format!("the box of {width:.2} x {height:.2} at ({x:.2}, {y:.2}) in {} {what}", image.size);
         faults.warn(|| warning(file, Some(record(i)), problem, help));
     }
 }

@@ -132,7 +132,8 @@ const DAMAGED: &str = "the file is damaged: replace it, or remove it with its an
 
 impl Fault {
     fn damaged(error: &impl ToString) -> Self {
-        Self { problem: error.to_string(), help: DAMAGED }
+        let words = error.to_string();
+        Self { problem: words.split_whitespace().collect::<Vec<_>>().join(" "), help: DAMAGED }
     }
 
     pub fn at(self, path: &Path) -> DataError {

@@ -23,8 +23,6 @@ pub(super) struct Records<'a> {
     other_filename: usize,
     /// Files without a size.
     without_size: usize,
-    /// Objects whose box bounds nothing.
-    flat: usize,
     /// Whether every edge so far is like a fraction.
     all_fractions: bool,
     objects: usize,
@@ -41,7 +39,6 @@ impl<'a> Records<'a> {
             last_id: 0,
             other_filename: 0,
             without_size: 0,
-            flat: 0,
             all_fractions: true,
             objects: 0,
         }
@@ -70,7 +67,7 @@ impl<'a> Records<'a> {
         let mut image = ImageRecord { id: self.last_id, path, size, frame, on_disk: true, annotations: Vec::new() };
         let mut kept = Vec::with_capacity(annotated.objects.len());
         for object in annotated.objects {
-            if let Some(annotation) = self.annotation(&file, &object, faults) {
+            if let Some(annotation) = self.annotation(&object) {
                 image.annotations.push(annotation);
                 kept.push(object.record);
             }
@@ -107,23 +104,16 @@ impl<'a> Records<'a> {
         Ok((probe(picture)?.upright, Frame::Upright))
     }
 
-    fn annotation(&mut self, file: &Path, object: &Object, faults: &mut Faults) -> Option<Annotation> {
-        let [xmin, ymin, x1, y1] = object.edges;
+    fn annotation(&mut self, object: &Object) -> Option<Annotation> {
+        let [xmin, ymin, xmax, ymax] = object.edges;
         self.objects += 1;
         self.all_fractions &= object.edges.iter().all(|edge| edge.abs() <= FRACTION_LIMIT);
         let first = match self.first_pixel {
             FirstPixel::Zero => 0.0,
             FirstPixel::One => 1.0,
         };
-        let (x0, y0) = (xmin - first, ymin - first);
-        if x1 <= x0 || y1 <= y0 {
-            self.flat += 1;
-            let problem = format!("xmin {xmin}, ymin {ymin}, xmax {x1}, ymax {y1} bound nothing; left out");
-            faults.warn(|| warning(file, Some(object.record.clone()), problem, "correct or remove the object"));
-            return None;
-        }
+        let bbox = [xmin - first, ymin - first, xmax - xmin + first, ymax - ymin + first];
         let class = self.classes.index(&object.name)?;
-        let bbox = [x0, y0, x1 - x0, y1 - y0];
         Some(Annotation { class, bbox, area: bbox[2] * bbox[3], is_crowd: false, difficult: object.difficult })
     }
 
@@ -141,7 +131,6 @@ impl<'a> Records<'a> {
         let notes = [
             (self.other_filename, "xml files name another picture than their own name does; the list decides"),
             (self.without_size, "xml files have no size; it is read from the picture"),
-            (self.flat, "objects have boxes that bound nothing; they are left out"),
         ];
         report.notes.extend(notes.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{n} {what}")));
         self.images

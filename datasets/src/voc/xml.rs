@@ -30,10 +30,14 @@ pub(super) struct Object {
     pub edges: [f64; 4],
 }
 
+const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
+
 const EDGES: [&str; 4] = ["xmin", "ymin", "xmax", "ymax"];
 
 /// Parses an xml. What cannot be used is pushed and left out; after a fault of the xml itself nothing is kept.
 pub(super) fn parse(file: &Path, bytes: &[u8], faults: &mut Faults) -> Annotated {
+    // Offsets count from behind it.
+    let bytes = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(bytes);
     let raw = match read_events(bytes) {
         Ok(raw) => raw,
         Err(Broken { offset, problem }) => {

@@ -63,9 +63,9 @@ impl DataYaml {
             let help = "number the classes 0, 1, 2, … without a gap";
             fault("names", "one name for each class".into(), got, help)
         })?;
-        if let Some(nc) = raw.nc.filter(|nc| *nc != names.len() as u64) {
+        if let Some(nc) = raw.nc.filter(|nc| nc.trim().parse() != Ok(names.len())) {
             let help = "correct nc or names; nc may be left out";
-            faults.error(fault("nc", format!("{}, the number of names", names.len()), nc.to_string(), help));
+            faults.error(fault("nc", format!("{}, the number of names", names.len()), nc, help));
         }
         Ok(Self { file: file.to_path_buf(), root, names, others: raw.others })
     }
@@ -84,11 +84,13 @@ impl DataYaml {
                 matches!(paths, Paths::Some(paths) if !paths.is_empty()).then(|| key.clone())
             };
             let present: Vec<_> = self.others.iter().filter_map(is_split).collect();
+            let others =
+                if present.is_empty() { String::new() } else { format!("; keys with paths: {}", present.join(", ")) };
             DataError::Record {
                 path: self.file.clone(),
                 record: split.to_string(),
                 expected: "a folder of pictures, a list of pictures (.txt), or several of them".into(),
-                got: format!("nothing; keys with paths: {}", present.join(", ")),
+                got: format!("nothing{others}"),
                 help: "add the split's line, or name another split",
             }
         })
@@ -112,11 +114,14 @@ fn parse(file: &Path, bytes: &[u8]) -> Result<Raw, DataError> {
     serde_saphyr::from_slice(bytes).map_err(|error| {
         let error = error.without_snippet();
         let place = error.location().map_or_else(|| "the file".to_owned(), |at| format!("line {}", at.line()));
-        let text = error.to_string();
+        let text = error.render_with_formatter(&serde_saphyr::UserMessageFormatter);
+        let problem = text.lines().next().unwrap_or_default();
+        // The place is said already.
+        let problem = problem.rsplit_once(" at line ").map_or(problem, |(what, _)| what).to_owned();
         DataError::Parse {
             path: file.to_path_buf(),
             place,
-            problem: text.lines().next().unwrap_or_default().to_owned(),
+            problem,
             help: "expected train, val and names, as in: names: {0: cat, 1: dog}",
         }
     })
@@ -127,7 +132,7 @@ fn parse(file: &Path, bytes: &[u8]) -> Result<Raw, DataError> {
 struct Raw {
     path: Option<String>,
     names: Option<Names>,
-    nc: Option<u64>,
+    nc: Option<String>,
     others: BTreeMap<String, Paths>,
 }
 

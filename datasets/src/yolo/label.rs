@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::detection::{Faults, warning};
+use crate::detection::Faults;
 use crate::error::DataError;
 
 /// A usable row.
@@ -23,27 +23,13 @@ const FRACTION_LIMIT: f64 = 1.5;
 const COLUMNS: usize = 5;
 
 /// Parses a label file; `classes` is their number. A byte order mark, CRLF and blank lines are no fault. Rows that cannot be
-/// used are pushed and left out; those that bound nothing (a side of 0 or less) are warned of and counted in `flat`.
-pub(super) fn parse(file: &Path, bytes: &[u8], classes: usize, flat: &mut usize, faults: &mut Faults) -> Vec<Row> {
+/// used are pushed and left out.
+pub(super) fn parse(file: &Path, bytes: &[u8], classes: usize, faults: &mut Faults) -> Vec<Row> {
     let text = String::from_utf8_lossy(bytes);
     let lines = text.trim_start_matches('\u{feff}').lines().enumerate();
     let written = lines.map(|(i, line)| (i + 1, line.trim())).filter(|(_, line)| !line.is_empty());
-    let mut rows: Vec<Row> =
-        written.filter_map(|(line, text)| faults.take(parse_row(file, line, text, classes))).collect();
-    if faults.take(refuse_pixels(file, &rows)).is_none() {
-        return Vec::new();
-    }
-    rows.retain(|row| {
-        let [.., w, h] = row.cxcywh;
-        let is_flat = w <= 0.0 || h <= 0.0;
-        if is_flat {
-            *flat += 1;
-            let problem = format!("a box with sides of {w} and {h} bounds nothing and is left out");
-            faults.warn(|| warning(file, Some(format!("line {}", row.line)), problem, "correct or remove the row"));
-        }
-        !is_flat
-    });
-    rows
+    let rows: Vec<Row> = written.filter_map(|(line, text)| faults.take(parse_row(file, line, text, classes))).collect();
+    faults.take(refuse_pixels(file, &rows)).map(|()| rows).unwrap_or_default()
 }
 
 fn parse_row(file: &Path, line: usize, text: &str, classes: usize) -> Result<Row, DataError> {

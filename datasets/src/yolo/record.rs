@@ -20,15 +20,13 @@ pub(super) struct Records {
     last_id: u64,
     /// Label files that are not there.
     without_file: Vec<PathBuf>,
-    /// Rows without a box.
-    flat: usize,
 }
 
 impl Records {
     /// None yet; `classes` is the number of names.
     pub fn new(classes: usize) -> Self {
         let (images, picture_of_labels, without_file) = (Vec::new(), HashMap::new(), Vec::new());
-        Self { classes, images, picture_of_labels, last_id: 0, without_file, flat: 0 }
+        Self { classes, images, picture_of_labels, last_id: 0, without_file }
     }
 
     /// Reads a picture's size and labels. What cannot be used is pushed and left out.
@@ -82,7 +80,7 @@ impl Records {
                 return image;
             }
         };
-        let rows = label::parse(&file, &bytes, self.classes, &mut self.flat, faults);
+        let rows = label::parse(&file, &bytes, self.classes, faults);
         let annotation = |row: &label::Row| {
             let bbox = label::bbox_in_image(row.cxcywh, image.size.width, image.size.height);
             Annotation { class: row.class, bbox, area: bbox[2] * bbox[3], is_crowd: false, difficult: false }
@@ -101,9 +99,6 @@ impl Records {
             report.notes.push(note.clone());
             let help = "label files lie where the picture's path says labels instead of images, and end in .txt";
             faults.warn(|| warning(yaml, None, note, help));
-        }
-        if self.flat > 0 {
-            report.notes.push(format!("{} rows with a side of 0 or less bound nothing and are left out", self.flat));
         }
         self.images
     }

@@ -30,7 +30,7 @@ struct Found {
     digest: Option<blake3::Hash>,
 }
 
-/// Reads every picture that is there, pushes what is wrong with it, and gives the digests of its bytes (with
+/// Reads every picture that is there, pushes what is wrong with it, and gives the digests of those it decodes (with
 /// [`Pictures::All`]) by set and record.
 pub(super) fn check_pictures(
     sets: &[DetectionDataset],
@@ -97,11 +97,8 @@ fn look_at_header(task: &Task) -> Result<Found, DataError> {
 
 fn look_at_all(task: &Task) -> Result<Found, DataError> {
     let bytes = fs::read(&task.path).map_err(DataError::io("read", &task.path))?;
-    let digest = Some(blake3::hash(&bytes));
-    Ok(match decode_framed(&bytes, &task.path, task.size, task.frame) {
-        Ok(decoded) => Found { error: None, notes: decoded.notes, digest },
-        Err(error) => Found { error: Some(error), notes: Vec::new(), digest },
-    })
+    let decoded = decode_framed(&bytes, &task.path, task.size, task.frame)?;
+    Ok(Found { error: None, notes: decoded.notes, digest: Some(blake3::hash(&bytes)) })
 }
 
 fn remark(path: &Path, note: ImageNote) -> Fault {

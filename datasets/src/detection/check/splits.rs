@@ -62,7 +62,7 @@ fn compare_pictures(sets: &[DetectionDataset], digests: &[Vec<Option<blake3::Has
             }
             let Some(digest) = digest else { continue };
             if let Some((other, path)) = first_of_digest.get(digest) {
-                let problem = format!("of {} has the same bytes as {} of {other}", set.name, path.display());
+                let problem = format!("has the same bytes as {}, a picture of {other}", path.display());
                 faults.warn(|| warning(&image.path, None, problem, "keep one of the two"));
             } else {
                 first_of_digest.insert(*digest, (&set.name, &image.path));

@@ -2,11 +2,11 @@ use std::path::PathBuf;
 
 use ::image::ExtendedColorType;
 use ::image::ImageEncoder;
-use ::image::codecs::jpeg::JpegEncoder;
 use ::image::codecs::png::PngEncoder;
 use proptest::prelude::*;
 
 use super::*;
+use crate::testing::{jpeg, smooth, with_orientation};
 
 const NAME: &str = "x.jpg";
 
@@ -14,25 +14,6 @@ fn png(bytes: &[u8], width: u32, height: u32, colour: ExtendedColorType) -> Vec<
     let mut out = Vec::new();
     PngEncoder::new(&mut out).write_image(bytes, width, height, colour).unwrap();
     out
-}
-
-fn smooth(width: usize, height: usize) -> Vec<u8> {
-    (0..width * height).flat_map(|i| [(i % width * 7) as u8, (i / width * 9) as u8, 90]).collect()
-}
-
-fn jpeg(width: usize, height: usize) -> Vec<u8> {
-    let mut out = Vec::new();
-    JpegEncoder::new_with_quality(&mut out, 95)
-        .write_image(&smooth(width, height), width as u32, height as u32, ExtendedColorType::Rgb8)
-        .unwrap();
-    out
-}
-
-/// The JPEG with an EXIF segment that holds nothing but an orientation.
-fn with_orientation(jpeg: &[u8], orientation: u8) -> Vec<u8> {
-    let mut exif = b"\xFF\xE1\x00\x22Exif\0\0MM\0\x2A\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0".to_vec();
-    exif.extend([orientation, 0, 0, 0, 0, 0, 0]);
-    [&jpeg[..2], &exif, &jpeg[2..]].concat()
 }
 
 fn decode(bytes: &[u8]) -> Decoded {
