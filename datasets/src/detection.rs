@@ -7,7 +7,7 @@
 //! | [`Layout::Yolo`] | a `data.yaml` and a label file of fractions beside each picture |
 //! | [`Layout::Voc`] | `Annotations/*.xml`, `JPEGImages/` and the lists of `ImageSets/Main/` |
 //!
-//! [`DetectionDataset::open`] stops at the first fault; [`check`] reads by the same code and lists them all.
+//! [`DetectionDataset::open`] stops at the first fault; [`check()`] reads by the same code and lists them all.
 
 mod categories;
 mod check;

@@ -75,4 +75,5 @@ fn first_pixel_note(taken: FirstPixel, asked: Option<FirstPixel>, classes: &Clas
 }
 
 #[cfg(test)]
+#[expect(clippy::float_cmp, reason = "boxes that must come back as they were")]
 mod tests;

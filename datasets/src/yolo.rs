@@ -92,4 +92,5 @@ fn read_split(
 }
 
 #[cfg(test)]
+#[expect(clippy::float_cmp, reason = "boxes that must come back as they were")]
 mod tests;

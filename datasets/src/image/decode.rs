@@ -1,5 +1,7 @@
 //! JPEG and PNG files to pictures. The format is told by the first bytes, never by the name.
 
+pub(super) mod jpeg;
+
 use std::fs;
 use std::io::{BufRead, Cursor, Seek};
 use std::path::Path;
@@ -7,10 +9,6 @@ use std::path::Path;
 use ::image::codecs::png::PngDecoder;
 use ::image::metadata::Orientation;
 use ::image::{DynamicImage, ImageDecoder, Limits};
-use zune_core::bytestream::{ZByteReaderTrait, ZCursor};
-use zune_core::colorspace::ColorSpace;
-use zune_core::options::DecoderOptions;
-use zune_jpeg::JpegDecoder;
 
 use super::orientation::{upright, upright_size};
 use super::{FILL, ImageRgb8, ImageSize};
@@ -143,7 +141,7 @@ impl Fault {
 
 fn decode_stored(bytes: &[u8]) -> Result<Raw, Fault> {
     match bytes {
-        [0xFF, 0xD8, 0xFF, ..] => decode_jpeg(bytes),
+        [0xFF, 0xD8, 0xFF, ..] => jpeg::decode(bytes),
         [0x89, b'P', b'N', b'G', ..] => decode_png(bytes),
         _ => Err(unknown(bytes)),
     }
@@ -177,34 +175,6 @@ fn check_size(width: usize, height: usize) -> Result<ImageSize, Fault> {
         return Err(Fault { problem, help: "shrink it first; if it is not that large, it is damaged" });
     }
     Ok(size)
-}
-
-/// The two-byte fields of a JPEG header allow no more.
-const MAX_JPEG_SIDE: usize = 65_535;
-
-/// Reads up to the first scan.
-pub(super) fn jpeg_header<T: ZByteReaderTrait>(file: T) -> Result<(Header, JpegDecoder<T>), Fault> {
-    let options = DecoderOptions::default()
-        .set_strict_mode(false)
-        .set_max_width(MAX_JPEG_SIDE)
-        .set_max_height(MAX_JPEG_SIDE)
-        .jpeg_set_out_colorspace(ColorSpace::RGB);
-    let mut decoder = JpegDecoder::new_with_options(file, options);
-    decoder.decode_headers().map_err(|error| Fault::damaged(&error))?;
-    let (width, height) = decoder.dimensions().unwrap_or((0, 0));
-    let size = check_size(width, height)?;
-    let exif = decoder.exif().and_then(|chunk| Orientation::from_exif_chunk(chunk));
-    Ok((Header { size, orientation: exif.unwrap_or(Orientation::NoTransforms) }, decoder))
-}
-
-fn decode_jpeg(bytes: &[u8]) -> Result<Raw, Fault> {
-    let (Header { size, orientation }, mut decoder) = jpeg_header(ZCursor::new(bytes))?;
-    let pixels = decoder.decode().map_err(|error| Fault::damaged(&error))?;
-    if pixels.len() != size.area() * 3 {
-        let problem = format!("expected {} bytes of pixels, got {}", size.area() * 3, pixels.len());
-        return Err(Fault { problem, help: DAMAGED });
-    }
-    Ok(Raw { image: ImageRgb8 { size, pixels }, orientation, notes: Vec::new() })
 }
 
 /// Reads up to the pixels.
@@ -270,3 +240,6 @@ fn lay_over_fill(rgba: &[u8], notes: &mut Vec<ImageNote>) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests;
+
+#[cfg(test)]
+mod odd;

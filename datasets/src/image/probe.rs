@@ -5,7 +5,7 @@ use std::io::{BufReader, Read, Seek, SeekFrom};
 use std::path::Path;
 
 use super::ImageSize;
-use super::decode::{Fault, Header, jpeg_header, png_header, unknown};
+use super::decode::{Fault, Header, jpeg, png_header, unknown};
 use super::orientation::upright_size;
 use crate::error::DataError;
 
@@ -42,7 +42,7 @@ const FIRST_BYTES: u64 = 64;
 
 fn header(first: &[u8], file: BufReader<File>) -> Result<Header, Fault> {
     match first {
-        [0xFF, 0xD8, 0xFF, ..] => jpeg_header(file).map(|(header, _)| header),
+        [0xFF, 0xD8, 0xFF, ..] => jpeg::header(file),
         [0x89, b'P', b'N', b'G', ..] => png_header(file).map(|(header, _)| header),
         _ => Err(unknown(first)),
     }

@@ -33,8 +33,8 @@ fn small(xml_of_a: &str) -> tempfile::TempDir {
     ])
 }
 
-fn open(root: &Path, options: ReadOptions, split: Split) -> DetectionDataset {
-    DetectionDataset::open_with(root, options, &split).unwrap()
+fn open(root: &Path, options: ReadOptions, split: &Split) -> DetectionDataset {
+    DetectionDataset::open_with(root, options, split).unwrap()
 }
 
 fn first(first_pixel: FirstPixel) -> ReadOptions {
@@ -44,7 +44,7 @@ fn first(first_pixel: FirstPixel) -> ReadOptions {
 #[test]
 fn names_decide_classes_and_the_first_pixel_unless_it_is_said() {
     let root = small(&xml("zebra", ["2", "3", "8", "9.5"], "<difficult>1</difficult>"));
-    let train = open(root.path(), ReadOptions::default(), Split::Train);
+    let train = open(root.path(), ReadOptions::default(), &Split::Train);
     assert_eq!(train.class_names(), ["cat", "zebra"]);
     assert_eq!(train.categories.iter().map(|c| c.id).collect::<Vec<_>>(), [1, 2]);
     let expected = Annotation { class: 1, bbox: [2.0, 3.0, 6.0, 6.5], area: 39.0, is_crowd: false, difficult: true };
@@ -52,16 +52,16 @@ fn names_decide_classes_and_the_first_pixel_unless_it_is_said() {
     assert!(train.report.notes[0].contains("pixels count from 0"), "{:?}", train.report.notes);
     assert_eq!(train.training_set(crate::detection::EmptyImages::Keep).counts.difficult, 1);
     let bbox = |data: &DetectionDataset| data.images[0].annotations[0].bbox;
-    assert_eq!(bbox(&open(root.path(), first(FirstPixel::One), Split::Train)), [1.0, 2.0, 7.0, 7.5]);
+    assert_eq!(bbox(&open(root.path(), first(FirstPixel::One), &Split::Train)), [1.0, 2.0, 7.0, 7.5]);
 
     let root =
         small(&xml("person", ["2", "3", "8", "9"], "<part><name>head</name><bndbox><xmin>1</xmin></bndbox></part>"));
-    let train = open(root.path(), ReadOptions::default(), Split::Train);
+    let train = open(root.path(), ReadOptions::default(), &Split::Train);
     assert_eq!((train.categories.len(), train.categories[14].name.as_str()), (20, "person"));
     assert_eq!(train.categories[0].name, "aeroplane");
     assert_eq!(bbox(&train), [1.0, 2.0, 7.0, 7.0]);
     assert!(train.report.notes[0].contains("pixels count from 1"), "{:?}", train.report.notes);
-    assert_eq!(bbox(&open(root.path(), first(FirstPixel::Zero), Split::Train)), [2.0, 3.0, 6.0, 6.0]);
+    assert_eq!(bbox(&open(root.path(), first(FirstPixel::Zero), &Split::Train)), [2.0, 3.0, 6.0, 6.0]);
 }
 
 #[test]
@@ -77,7 +77,7 @@ fn folders_are_found_where_the_devkit_and_others_put_them() {
             ],
         );
         assert_eq!(recognise(root.path()).unwrap(), Layout::Voc, "{place}");
-        let data = open(root.path(), ReadOptions::default(), Split::Named("x_train".into()));
+        let data = open(root.path(), ReadOptions::default(), &Split::Named("x_train".into()));
         assert_eq!(data.images.len(), 1, "{place}");
         assert!(data.report.notes[0].contains("the second column is not used"), "{:?}", data.report.notes);
         let text = DetectionDataset::open(root.path(), None, &Split::Train).unwrap_err().to_string();
@@ -98,7 +98,7 @@ fn folders_are_found_where_the_devkit_and_others_put_them() {
 #[test]
 fn a_size_that_is_not_there_is_read_from_the_picture() {
     let root = small(&xml("cat", ["1", "1", "9", "9"], "").replace("<width>20", "<width>0"));
-    let train = open(root.path(), ReadOptions::default(), Split::Train);
+    let train = open(root.path(), ReadOptions::default(), &Split::Train);
     assert_eq!((train.images[0].size.width, train.images[0].size.height), (20, 10));
     assert!(train.report.notes.join("\n").contains("1 xml files have no size"), "{:?}", train.report.notes);
     std::fs::remove_file(root.path().join("JPEGImages/a.png")).unwrap();
@@ -114,7 +114,7 @@ fn missing_pictures_are_refused_or_kept() {
     let error = DetectionDataset::open(root.path(), None, &Split::Train).unwrap_err();
     assert!(matches!(error, DataError::MissingImages { total: 1, .. }), "{error}");
     let keep = ReadOptions { missing: MissingImages::Keep, ..ReadOptions::default() };
-    let train = open(root.path(), keep, Split::Train);
+    let train = open(root.path(), keep, &Split::Train);
     assert_eq!((train.images[0].on_disk, train.report.missing.len()), (false, 1));
     let text = complaints(root.path(), keep, &[Split::Train, Split::Val], Pictures::All);
     assert_snapshot!(text, @r#"
@@ -270,8 +270,8 @@ fn real_xml_and_its_json_have_the_same_boxes() {
     let root = PathBuf::from(std::env::var_os("WRS_TEST_DATA").expect("WRS_TEST_DATA")).join("bccd");
     assert_eq!(recognise(&root).unwrap(), Layout::Voc);
     for (split, images) in [("train", 205), ("val", 87), ("test", 72)] {
-        let voc = open(&root, first(FirstPixel::Zero), split.parse().unwrap());
-        assert_eq!(voc, open(&root, ReadOptions::default(), split.parse().unwrap()).noted_like(&voc));
+        let voc = open(&root, first(FirstPixel::Zero), &split.parse().unwrap());
+        assert_eq!(voc, open(&root, ReadOptions::default(), &split.parse().unwrap()).noted_like(&voc));
         let json = root.join(format!("coco/instances_{split}.json"));
         let coco = DetectionDataset::open_files(&json, &root.join("BCCD/JPEGImages"), MissingImages::Refuse).unwrap();
         assert_eq!((voc.images.len(), coco.images.len()), (images, images));

@@ -1,4 +1,4 @@
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use insta::assert_snapshot;
 use proptest::prelude::*;
@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use super::data_yaml::DataYaml;
 use super::label::{self, bbox_in_image};
 use super::record::label_path;
-use crate::detection::{DetectionDataset, Faults, Pictures, ReadOptions, Split};
+use crate::detection::{Annotation, DetectionDataset, Faults, MissingImages, Pictures, ReadOptions, Split};
 use crate::testing::{add, complaints, folder, jpeg_with_orientation, png};
 
 const YAML: &str = "train: images/train\nval: images/val\nnames: {0: cat, 1: dog}\n";
@@ -21,12 +21,12 @@ fn small(yaml: &str) -> tempfile::TempDir {
     ])
 }
 
-fn open(root: &Path, split: Split) -> DetectionDataset {
-    DetectionDataset::open(root, None, &split).unwrap()
+fn open(root: &Path, split: &Split) -> DetectionDataset {
+    DetectionDataset::open(root, None, split).unwrap()
 }
 
-fn refusal(root: &Path, split: Split) -> String {
-    let text = DetectionDataset::open(root, None, &split).unwrap_err().to_string();
+fn refusal(root: &Path, split: &Split) -> String {
+    let text = DetectionDataset::open(root, None, split).unwrap_err().to_string();
     text.replace(&format!("{}/", root.display()), "")
 }
 
@@ -40,7 +40,7 @@ fn a_folder_with_labels_is_read() {
     // A byte order mark, CRLF, a blank line, blanks around numbers, a class written as a float.
     add(root.path(), &[("labels/train/b.txt", "\u{feff}1 0.5 0.5 0.25 0.5\r\n\r\n 0.0  .25 .5 .5 1 \r\n".as_bytes())]);
     add(root.path(), &[("labels/val/c.txt", b"")]);
-    let train = open(root.path(), Split::Train);
+    let train = open(root.path(), &Split::Train);
     assert_eq!(train.class_names(), ["cat", "dog"]);
     assert_eq!((names(&train), train.images[0].id, train.images[1].id), (vec!["a.png".into(), "b.png".into()], 1, 2));
     let boxes: Vec<_> = train.images[1].annotations.iter().map(|a| (a.class, a.bbox)).collect();
@@ -48,9 +48,9 @@ fn a_folder_with_labels_is_read() {
     assert_eq!(train.report.unlabelled, 1);
     let note = train.report.notes.join("\n");
     assert!(note.contains("1 of 2 pictures have no label file and are background"), "{note}");
-    let val = open(root.path(), Split::Val);
+    let val = open(root.path(), &Split::Val);
     assert_eq!((val.report.unlabelled, val.report.notes.len()), (1, 0), "an empty file is a label file");
-    assert_eq!(open(&root.path().join("data.yaml"), Split::Val).images.len(), 1, "the yaml as root");
+    assert_eq!(open(&root.path().join("data.yaml"), &Split::Val).images.len(), 1, "the yaml as root");
 }
 
 #[test]
@@ -66,7 +66,7 @@ fn lists_several_sources_and_other_spellings_are_read() {
         ("sub/images/two/readme.md", b"x"),
         ("sub/labels/two/deeper/z.txt", b"2 .5 .5 1 1"),
     ]);
-    let train = open(root.path(), Split::Train);
+    let train = open(root.path(), &Split::Train);
     assert_eq!(train.class_names(), ["1", "yes", "a b"]);
     assert_eq!(names(&train), ["x.png", "y.png", "z.PNG"]);
     assert_eq!(train.images[2].annotations[0].bbox, [0.0, 0.0, 3.0, 3.0]);
@@ -74,10 +74,10 @@ fn lists_several_sources_and_other_spellings_are_read() {
     assert!(notes.contains("keys without a use here: download, extra"), "{notes}");
     assert!(notes.contains("1 files are no pictures by their names"), "{notes}");
     // `../` though nothing lies there.
-    assert_eq!(names(&open(root.path(), Split::Val)), ["z.PNG"]);
-    let text = refusal(root.path(), Split::Test);
+    assert_eq!(names(&open(root.path(), &Split::Val)), ["z.PNG"]);
+    let text = refusal(root.path(), &Split::Test);
     assert!(text.contains("test: expected") && text.contains("keys with paths: train, valid"), "{text}");
-    assert!(refusal(root.path(), Split::Named("extra".into())).contains("got nothing"));
+    assert!(refusal(root.path(), &Split::Named("extra".into())).contains("got nothing"));
 }
 
 #[test]
@@ -95,7 +95,7 @@ fn turned_pictures_are_upright_whatever_the_turn() {
     let root = small(YAML);
     add(root.path(), &[("images/train/c.jpg", &jpeg), ("images/train/d.jpg", &upside_down)]);
     add(root.path(), &[("labels/train/c.txt", b"0 0.5 0.25 1 0.5")]);
-    let train = open(root.path(), Split::Train);
+    let train = open(root.path(), &Split::Train);
     assert_eq!(train.images[2].annotations[0].bbox, [0.0, 0.0, 16.0, 12.0]);
     assert_eq!(train.images[2].read().unwrap().image.size, train.images[2].size);
     let read = train.images[3].read().unwrap();
@@ -141,7 +141,7 @@ fn every_fault_of_labels_is_listed_with_its_mend() {
     help: keep the first five columns
     "#);
     assert!(
-        refusal(root.path(), Split::Train)
+        refusal(root.path(), &Split::Train)
             .starts_with("labels/train/a.txt: line 1: expected a class from 0 to 1, got 2")
     );
 }
@@ -169,7 +169,7 @@ fn boxes_that_cannot_be_trained_on_are_warned_of() {
     warning: labels/train/a.txt: line 7: the box of 4.80 x 2.00 at (4.80, 1.00) in 8x4 reaches over the edge and is cut there
     help: correct it if it is not meant to
     "#);
-    let train = open(root.path(), Split::Train);
+    let train = open(root.path(), &Split::Train);
     assert_eq!(train.report.annotations, 8, "the evaluator sees them all");
     let counts = train.training_set(crate::detection::EmptyImages::Keep).counts;
     assert_eq!((counts.boxes, counts.degenerate, counts.duplicates, counts.clipped), (3, 4, 1, 1));
@@ -265,7 +265,7 @@ fn every_fault_of_lists_is_listed_with_its_mend() {
 
 #[test]
 fn repeated_names_are_told_apart() {
-    let data = open(small("train: images/train\nnames: [a, a]\n").path(), Split::Train);
+    let data = open(small("train: images/train\nnames: [a, a]\n").path(), &Split::Train);
     assert_eq!(data.class_names(), ["a (0)", "a (1)"]);
 }
 
@@ -284,7 +284,7 @@ proptest! {
     fn whole_pixels_survive_the_way_through_fractions((w, x0, x1) in boxes(), (h, y0, y1) in boxes()) {
         let written = |from: usize, to: usize, side: usize| {
             let (from, to, side) = (from as f64, to as f64, side as f64);
-            [(from + to) / 2.0 / side, (to - from) / side].map(|v| format!("{v}").parse::<f64>().unwrap())
+            [from.midpoint(to) / side, (to - from) / side].map(|v| format!("{v}").parse::<f64>().unwrap())
         };
         let ([cx, bw], [cy, bh]) = (written(x0, x1, w), written(y0, y1, h));
         let expected = [x0, y0, x1 - x0, y1 - y0].map(|v| v as f64);
@@ -311,7 +311,7 @@ proptest! {
         }
         for bytes in [&changed[..], &random, text.as_bytes()] {
             let mut faults = Faults::all(Path::new("."));
-            let lines = bytes.iter().filter(|b| **b == b'\n').count() + 1;
+            let lines = bytes.split(|b| *b == b'\n').count();
             let rows = label::parse(Path::new("x.txt"), bytes, 2, &mut faults);
             prop_assert!(rows.len() + faults.into_list().len() <= lines + 1);
             for row in rows {
@@ -352,8 +352,36 @@ fn a_yaml_that_would_expand_without_end_is_refused() {
     let mut yaml = "names: [a]\na0: &a0 [x, x, x, x, x, x, x, x, x]\n".to_owned();
     for i in 1..12 {
         let aliases = vec![format!("*a{}", i - 1); 9].join(", ");
-        yaml += &format!("a{i}: &a{i} [{aliases}]\n");
+        yaml.push_str(&["a", &i.to_string(), ": &a", &i.to_string(), " [", &aliases, "]\n"].concat());
     }
-    let text = refusal(small(&yaml).path(), Split::Train);
+    let text = refusal(small(&yaml).path(), &Split::Train);
     assert!(text.contains("data.yaml") && text.contains("help: "), "{text}");
+}
+
+/// Real annotations written as labels in full come back bit for bit.
+#[test]
+#[ignore = "needs WRS_TEST_DATA"]
+fn real_boxes_survive_the_way_through_labels() {
+    let bccd = PathBuf::from(std::env::var_os("WRS_TEST_DATA").expect("WRS_TEST_DATA")).join("bccd");
+    let json = bccd.join("coco/instances_val.json");
+    let coco = DetectionDataset::open_files(&json, &bccd.join("BCCD/JPEGImages"), MissingImages::Refuse).unwrap();
+    let root = small("train: images/bccd\nnames: [RBC, WBC, Platelets]\n");
+    for image in &coco.images {
+        let stem = image.path.file_stem().unwrap().to_str().unwrap();
+        let row = |a: &Annotation| {
+            let ([x, y, w, h], width, height) = (a.bbox, image.size.width as f64, image.size.height as f64);
+            let [cx, cy] = [(x + w / 2.0) / width, (y + h / 2.0) / height];
+            format!("{} {cx} {cy} {} {}\n", a.class, w / width, h / height)
+        };
+        let rows: String = image.annotations.iter().map(row).collect();
+        let picture = std::fs::read(&image.path).unwrap();
+        add(root.path(), &[(&format!("images/bccd/{stem}.jpg"), &picture)]);
+        add(root.path(), &[(&format!("labels/bccd/{stem}.txt"), rows.as_bytes())]);
+    }
+    let yolo = open(root.path(), &Split::Train);
+    assert_eq!(yolo.class_names(), coco.class_names());
+    assert_eq!(yolo.images.len(), coco.images.len());
+    for (a, b) in yolo.images.iter().zip(&coco.images) {
+        assert_eq!((a.id, a.size, &a.annotations), (b.id, b.size, &b.annotations), "{}", b.path.display());
+    }
 }

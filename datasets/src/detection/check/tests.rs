@@ -125,8 +125,8 @@ fn pictures_are_read_and_compared() {
     assert_snapshot!(everything, @r#"
     warning: train/b.jpg: EXIF asks for a turn, but the annotations give the size as stored: the boxes are taken to mean the stored pixels
     help: look at its boxes: if they are turned, write the turned size and boxes into the annotations
-    error: train/d.jpg: I/O errors Not enough bytes, expected 2 but found 0
-    help: the file is damaged: replace it, or remove it with its annotations
+    error: train/d.jpg: it ends before its end marker
+    help: it is cut off: download or unpack it again
     warning: train/e.png: 16 bits a channel are scaled to 8
     help: nothing to do, unless the range is narrower
     warning: train/e.png: transparent pixels are laid over grey
@@ -138,8 +138,8 @@ fn pictures_are_read_and_compared() {
     assert_snapshot!(headers, @r#"
     warning: train/b.jpg: EXIF asks for a turn, but the annotations give the size as stored: the boxes are taken to mean the stored pixels
     help: look at its boxes: if they are turned, write the turned size and boxes into the annotations
-    error: train/d.jpg: I/O errors Not enough bytes, expected 2 but found 0
-    help: the file is damaged: replace it, or remove it with its annotations
+    error: train/d.jpg: it ends before its end marker
+    help: it is cut off: download or unpack it again
     "#);
     let resized = small(&[image(1, "a.png", 10, 20)], &[object(1, 1, 1, "[0, 0, 9, 9]")], TWO);
     let [text, same] = [Pictures::All, Pictures::Headers]
@@ -243,5 +243,23 @@ fn options_are_spelled_as_recipes_spell_them() {
     assert_eq!(json.unwrap(), r#"["yolo","one",true]"#);
     for layout in Layout::ALL {
         assert_eq!(serde_json::to_string(&layout).unwrap(), format!("\"{layout}\""));
+    }
+}
+
+#[test]
+#[ignore = "needs WRS_TEST_DATA"]
+fn real_sets_have_no_errors() {
+    let data = std::path::PathBuf::from(std::env::var_os("WRS_TEST_DATA").expect("WRS_TEST_DATA"));
+    let three = [Split::Train, Split::Val, Split::Test];
+    for (folder, splits, pictures, zero_areas) in [("bccd", &three[..], 364, 2), ("coco_tiny", &three[..2], 160, 0)] {
+        let begun = std::time::Instant::now();
+        let checked = check(&data.join(folder), ReadOptions::default(), splits, Pictures::All, 2);
+        assert_eq!(checked.sets.iter().map(|set| set.images.len()).sum::<usize>(), pictures, "{folder}");
+        let errors: Vec<_> = checked.faults.iter().filter(|fault| fault.severity == Severity::Error).collect();
+        assert!(errors.is_empty(), "{errors:#?}");
+        let is_flat = |fault: &&Fault| fault.problem.contains("the box of 0.00 x 0.00");
+        assert_eq!(checked.faults.iter().filter(is_flat).count(), zero_areas, "{folder}");
+        eprintln!("{folder}: {} warnings in {:.1?}", checked.faults.len(), begun.elapsed());
+        checked.faults.iter().take(3).for_each(|fault| eprintln!("{fault}"));
     }
 }
