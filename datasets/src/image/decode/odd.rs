@@ -1,8 +1,9 @@
 //! Odd and hostile pictures, against what Pillow makes of them.
 //!
 //! `manifest.tsv` says of each file whether Pillow reads it, and the SHA-256 of its RGB bytes. Where comparing needs the
-//! pixels themselves (without them less is compared, and the tests say so), they come from `WRS_ODD_PIXELS`, a folder that holds for each file `NAME.rgb` (Pillow's RGB bytes), and
-//! for PNGs with transparency or 16 bits `NAME.ours` (Pillow's own values, laid over grey 114 and divided by 257).
+//! pixels themselves, they come from `WRS_ODD_PIXELS`, a folder that holds for each file `NAME.rgb` (Pillow's RGB bytes),
+//! and for PNGs `NAME.ours` (Pillow's own values, laid over grey 114 and divided by 257); without it less is compared, and
+//! the tests say so.
 
 use std::path::PathBuf;
 
