@@ -76,7 +76,7 @@ struct Blob {
 /// Labels of the ground truth and of a prediction of it.
 fn scene(index: u64) -> (Vec<u8>, Vec<u8>) {
     let mut rng = Rng::new(0, "masks", 0, index);
-    let blobs: Vec<Blob> = (0..1 + rng.below(4)).map(|_| blob(&mut rng)).collect();
+    let blobs: Vec<Blob> = (0..=rng.below(4)).map(|_| blob(&mut rng)).collect();
     let tremble: Vec<f64> = (0..HEIGHT).map(|_| rng.range(0.95, 1.1)).collect();
     let mut truth = vec![0; WIDTH * HEIGHT];
     let mut prediction = truth.clone();

@@ -66,10 +66,8 @@ fn a_mask_cut_off_anywhere_in_its_data_is_damaged() {
 }
 
 fn header() -> impl Strategy<Value = Header> {
-    let depths = prop_oneof![
-        (prop_oneof![Just(0), Just(3)], prop_oneof![Just(1), Just(2), Just(4), Just(8)]),
-        Just((0, 16_u8))
-    ];
+    let depths =
+        prop_oneof![(prop_oneof![Just(0), Just(3)], prop_oneof![Just(1), Just(2), Just(4), Just(8)]), Just((0, 16_u8))];
     (1..20_u32, 1..20_u32, depths, 0..2_u8).prop_map(|(width, height, (color, bits), interlace)| Header {
         width,
         height,
@@ -106,7 +104,9 @@ proptest! {
         end in any::<prop::sample::Index>(),
     ) {
         let mut bytes = png(header, &samples);
-        changes.iter().for_each(|(at, value)| *at.get_mut(&mut bytes) = *value);
+        for (at, value) in &changes {
+            *at.get_mut(&mut bytes) = *value;
+        }
         check_shape(&bytes)?;
         check_shape(&bytes[..end.index(bytes.len())])?;
     }

@@ -56,7 +56,9 @@ impl Folders {
 
 fn matrix(num_classes: usize, pairs: &[(&[u8], &[u8])]) -> ConfusionMatrix {
     let mut confusion = ConfusionMatrix::new(num_classes).unwrap();
-    pairs.iter().for_each(|(truth, prediction)| confusion.add(truth, prediction).unwrap());
+    for (truth, prediction) in pairs {
+        confusion.add(truth, prediction).unwrap();
+    }
     confusion
 }
 
@@ -246,7 +248,8 @@ fn real_voc_masks_score_as_in_hotcoco() {
         let file = entry.unwrap().path();
         let name = file.file_stem().unwrap().to_string_lossy().into_owned();
         let map = read_label_map(&voc.join(format!("SegmentationClassAug/{name}.png"))).unwrap();
-        let mut samples: Vec<u16> = map.labels.iter().map(|&label| if label == VOID { 0 } else { u16::from(label) }).collect();
+        let mut samples: Vec<u16> =
+            map.labels.iter().map(|&label| if label == VOID { 0 } else { u16::from(label) }).collect();
         samples.rotate_right(9.min(map.width));
         let bytes = png(palette(map.width as u32, map.height as u32), &samples);
         fs::write(folders.path(&format!("pred/{name}.png")), bytes).unwrap();

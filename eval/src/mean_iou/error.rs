@@ -1,5 +1,6 @@
 //! What can be wrong with label maps that are to be scored.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::path::PathBuf;
 
@@ -41,9 +42,7 @@ pub struct LabelFault {
 
 impl LabelFault {
     pub(super) fn new(side: MapSide, map: &[u8], pixel: usize, num_classes: usize) -> Self {
-        let mut seen = [false; 256];
-        map.iter().for_each(|&label| seen[usize::from(label)] = true);
-        let found = (0..=u8::MAX).filter(|&label| seen[usize::from(label)]).collect();
+        let found = BTreeSet::from_iter(map).into_iter().copied().collect();
         Self { side, value: map[pixel], pixel, num_classes, found }
     }
 }

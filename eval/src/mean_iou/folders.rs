@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
-use super::error::{MapSide, MaskFault, MaskFaults, NameList, SegmentationError, Unpaired};
 use super::ConfusionMatrix;
+use super::error::{MapSide, MaskFault, MaskFaults, NameList, SegmentationError, Unpaired};
 use super::tally::tally;
 use crate::label_map::{LabelMap, read_label_map};
 

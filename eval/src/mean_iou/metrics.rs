@@ -123,11 +123,10 @@ fn class_metrics(class_id: usize, correct: u64, truth_pixels: u64, predicted_pix
 fn mean_iou(per_class: &[SegmentationClassMetrics], absent: AbsentClasses) -> (Option<f64>, usize) {
     let ious = per_class.iter().map(|class| class.iou);
     match absent {
-        AbsentClasses::Skip => mean(ious.flatten()),
         AbsentClasses::Zero => mean(ious.map(|iou| iou.unwrap_or(0.0))),
         AbsentClasses::One => mean(ious.map(|iou| iou.unwrap_or(1.0))),
         AbsentClasses::Nan if per_class.iter().any(|class| class.iou.is_none()) => (None, per_class.len()),
-        AbsentClasses::Nan => mean(ious.flatten()),
+        AbsentClasses::Skip | AbsentClasses::Nan => mean(ious.flatten()),
         AbsentClasses::GtOnly => {
             mean(per_class.iter().filter(|class| class.truth_pixels > 0).filter_map(|class| class.iou))
         }

@@ -1,14 +1,19 @@
 //! The counting loop.
 //!
-//! A label map is mostly runs: eight pixels that agree within each map are one addition. The rest is counted a pixel
-//! at a time into several tables in turn, for an addition to a cell waits for the one before it to the same cell.
-//! Bad labels have cells of their own, so the loop tests nothing; they are looked for when it has ended.
+//! Label maps are mostly runs: a run of pixels that agree in both maps is one addition, and where runs end is found for
+//! [`STRIDE`] pixels at once. Additions go to several tables in turn, for one to a cell waits for the last to the same cell.
+//! Bad labels have cells of their own, so the loop tests none; they are looked for when it has ended.
+
+use wide::u8x16;
 
 use super::ConfusionMatrix;
 use super::error::{LabelFault, MapSide};
 use crate::label_map::VOID;
 
 const TABLES: usize = 4;
+
+/// Pixels that are compared with the ones before them at once.
+const STRIDE: usize = 64;
 
 /// Pixels that a `u32` counts without overflow, whatever they are.
 const BLOCK: usize = 1 << 30;
@@ -34,7 +39,9 @@ fn tally_blocks(
             counts.iter_mut().zip(table).for_each(|(count, more)| *count += u64::from(*more));
         }
     }
-    if cells.any_bad(&counts) && let Some(fault) = first_fault(confusion.num_classes, truth, prediction) {
+    if cells.any_bad(&counts)
+        && let Some(fault) = first_fault(confusion.num_classes, truth, prediction)
+    {
         return Err(fault);
     }
     cells.collect(&counts, confusion);
@@ -67,30 +74,29 @@ impl Cells {
     }
 
     fn of(&self, truth: u8, prediction: u8) -> usize {
-        (self.row_start[usize::from(truth)] + self.column[usize::from(prediction)]) as usize
+        self.row_start[usize::from(truth)].wrapping_add(self.column[usize::from(prediction)]) as usize
     }
 
-    /// Adds a block of pixels to the tables; wrapping, for no cell can exceed [`BLOCK`].
+    /// Adds a block of pixels to the tables. Sums wrap without a check: no cell exceeds [`BLOCK`].
     fn count(&self, truth: &[u8], prediction: &[u8], tables: &mut [u32]) {
         let size = self.len();
-        let mut bump = |table: usize, cell: usize, by: u32| {
-            let count = &mut tables[table * size + cell];
-            *count = count.wrapping_add(by);
+        let (mut start, mut table) = (0, 0);
+        let mut count_to = |end: usize| {
+            let count = &mut tables[table + self.of(truth[start], prediction[start])];
+            *count = count.wrapping_add(end.wrapping_sub(start) as u32);
+            start = end;
+            table = if table == 0 { (TABLES - 1) * size } else { table.wrapping_sub(size) };
         };
-        let (truth, truth_rest) = truth.as_chunks::<8>();
-        let (prediction, prediction_rest) = prediction.as_chunks::<8>();
-        for (turn, (t, p)) in truth.iter().zip(prediction).enumerate() {
-            if is_run(*t) && is_run(*p) {
-                bump(turn % TABLES, self.of(t[0], p[0]), 8);
-            } else {
-                for (i, (&t, &p)) in t.iter().zip(p).enumerate() {
-                    bump(i % TABLES, self.of(t, p), 1);
-                }
+        let mut at = 1_usize;
+        for maps in strides(truth, prediction) {
+            let mut ends = run_ends(maps);
+            while ends != 0 {
+                count_to(at.wrapping_add(ends.trailing_zeros() as usize));
+                ends &= ends.wrapping_sub(1);
             }
+            at += STRIDE;
         }
-        for (&t, &p) in truth_rest.iter().zip(prediction_rest) {
-            bump(0, self.of(t, p), 1);
-        }
+        (at..=truth.len()).for_each(count_to);
     }
 
     fn any_bad(&self, counts: &[u64]) -> bool {
@@ -110,10 +116,22 @@ impl Cells {
     }
 }
 
-/// Whether all bytes are the same: then a turn by one changes nothing.
-fn is_run(bytes: [u8; 8]) -> bool {
-    let word = u64::from_ne_bytes(bytes);
-    word == word.rotate_left(8)
+/// Pixels from the second on in strides: the ground truth's, moved back by one and as they are, then the prediction's.
+fn strides<'a>(truth: &'a [u8], prediction: &'a [u8]) -> impl Iterator<Item = [&'a [u8; STRIDE]; 4]> {
+    let chunks = |map: &'a [u8], from: usize| map.get(from..).unwrap_or_default().as_chunks::<STRIDE>().0.iter();
+    let truth = chunks(truth, 0).zip(chunks(truth, 1));
+    let prediction = chunks(prediction, 0).zip(chunks(prediction, 1));
+    truth.zip(prediction).map(|((t_before, t), (p_before, p))| [t_before, t, p_before, p])
+}
+
+/// Bit `i` is set where pixel `i` differs from the one before it, in either map.
+fn run_ends(maps: [&[u8; STRIDE]; 4]) -> u64 {
+    let [t_before, t, p_before, p] = maps.map(|map| map.as_chunks::<16>().0);
+    let same = |before: &[u8; 16], now: &[u8; 16]| u8x16::new(*before).simd_eq(u8x16::new(*now));
+    let lanes = t_before.iter().zip(t).zip(p_before.iter().zip(p)).enumerate();
+    !lanes.fold(0, |unchanged, (i, ((t_before, t), (p_before, p)))| {
+        unchanged | u64::from((same(t_before, t) & same(p_before, p)).to_bitmask()) << (16 * i)
+    })
 }
 
 /// The first label that names no class; the ground truth's where one pixel has two.

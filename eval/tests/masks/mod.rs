@@ -31,15 +31,15 @@ pub fn png_of_data(header: Header, data: &[u8]) -> Vec<u8> {
     let Header { width, height, color, bits, interlace } = header;
     let mut out = b"\x89PNG\r\n\x1a\n".to_vec();
     let ihdr = [&width.to_be_bytes()[..], &height.to_be_bytes(), &[bits, color, 0, 0, interlace]].concat();
-    chunk(&mut out, b"IHDR", &ihdr);
+    chunk(&mut out, *b"IHDR", &ihdr);
     if color == 3 {
         // Colours that differ from the indices: whoever reads through them gets other labels.
         let colors: Vec<u8> = (0..1_usize << bits.min(8)).flat_map(|i| [200_u8.wrapping_sub(i as u8), 90, 7]).collect();
-        chunk(&mut out, b"PLTE", &colors);
-        chunk(&mut out, b"tRNS", &[0, 128]);
+        chunk(&mut out, *b"PLTE", &colors);
+        chunk(&mut out, *b"tRNS", &[0, 128]);
     }
-    chunk(&mut out, b"IDAT", data);
-    chunk(&mut out, b"IEND", &[]);
+    chunk(&mut out, *b"IDAT", data);
+    chunk(&mut out, *b"IEND", &[]);
     out
 }
 
@@ -91,7 +91,7 @@ fn zlib_stored(data: &[u8]) -> Vec<u8> {
     out
 }
 
-fn chunk(out: &mut Vec<u8>, kind: &[u8; 4], data: &[u8]) {
+fn chunk(out: &mut Vec<u8>, kind: [u8; 4], data: &[u8]) {
     out.extend((data.len() as u32).to_be_bytes());
     let start = out.len();
     out.extend(kind);
