@@ -66,17 +66,37 @@ pub enum DataError {
         help: &'static str,
     },
 
+    /// A text file that its format's parser refuses.
+    #[error("{}: {place}: {problem}\nhelp: {help}", path.display())]
+    Parse {
+        /// The file.
+        path: PathBuf,
+        /// Where in it: `line 3`.
+        place: String,
+        /// The parser's words.
+        problem: String,
+        /// The mend.
+        help: &'static str,
+    },
+
+    /// Several layouts under one root.
+    #[error("{} holds data in several layouts: {}\nhelp: name one: data.source.folder.layout = \"{}\"", root.display(), found.join(", "), found[0])]
+    Layouts {
+        /// The data root.
+        root: PathBuf,
+        /// The layouts, as recipes spell them.
+        found: Vec<String>,
+    },
+
     /// Pictures named by the annotations that are not on disk.
-    #[error("{count} of {total} pictures named in {} are missing\n  first {}: {}\nhelp: unpack the pictures there, or allow missing ones: they then count as missed objects", annotations.display(), first.len(), paths(first))]
+    #[error("{} of {total} pictures named in {} are missing\n  first {}: {}\nhelp: unpack the pictures there, or allow missing ones: they then count as missed objects", missing.len(), annotations.display(), missing.len().min(SHOWN), paths(&missing[..missing.len().min(SHOWN)]))]
     MissingImages {
         /// The annotation file.
         annotations: PathBuf,
-        /// How many are missing.
-        count: usize,
         /// How many are named.
         total: usize,
-        /// The first ten.
-        first: Vec<PathBuf>,
+        /// All that are missing; the message shows the first ten.
+        missing: Vec<PathBuf>,
     },
 
     /// Two data sets that do not describe the same categories.
@@ -149,6 +169,9 @@ pub enum DataError {
         got: String,
     },
 }
+
+/// How many missing pictures a message names.
+const SHOWN: usize = 10;
 
 impl DataError {
     /// Wraps a failure of the file system.

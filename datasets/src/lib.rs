@@ -4,7 +4,7 @@
 //!
 //! | module | what it does |
 //! |---|---|
-//! | [`coco`] | reads COCO folders: 2017, 2014 with the `5k` lists, or one json with its pictures |
+//! | [`detection`] | pictures with boxes: COCO json, YOLO labels, VOC xml; checks; what training takes |
 //! | [`image`] | decodes JPEG and PNG to upright RGB, 8 bits a channel, and resizes |
 //! | [`augment`] | letterbox, mosaic, affine, HSV, flip, multi-scale: from a record to a training sample |
 //! | [`loader`] | makes batches on worker threads, in order, with bounded memory |
@@ -12,14 +12,19 @@
 
 pub mod augment;
 pub mod boxes;
-pub mod coco;
+mod coco;
+pub mod detection;
 pub mod error;
 pub mod image;
 pub mod loader;
 pub mod scenes;
+#[cfg(test)]
+mod testing;
+mod voc;
+mod yolo;
 
 pub use boxes::{BoxXyxy, LabelBox, PixelBox};
-pub use coco::{CocoDataset, Split};
+pub use detection::{DetectionDataset, Layout, ReadOptions, Split};
 pub use error::DataError;
 pub use image::{ImageRgb8, ImageSize};
 pub use loader::Loader;

@@ -59,6 +59,21 @@ pub(crate) struct CocoResult {
 /// # Errors
 /// What the evaluator itself reports; none is expected of validated records.
 pub(crate) fn coco_ap(ground_truth: &GroundTruth, detections: &[&Detection]) -> Result<CocoResult, EvalError> {
+    let mut evaluation = evaluator(ground_truth, detections)?;
+    evaluation.evaluate()?;
+    evaluation.accumulate();
+    // `summarize` would print the table; this computes the same numbers in silence.
+    evaluation.summarize_lines();
+    let overall = evaluation.get_results(None, false);
+    let overall = CocoSummary::from_names(|name| overall.get(name).copied().unwrap_or(UNDEFINED));
+    Ok(CocoResult { overall, per_class: per_class(&evaluation) })
+}
+
+/// The evaluator of validated records, sorted by image, with COCO's parameters; nothing is matched yet.
+///
+/// # Errors
+/// What the evaluator itself reports; none is expected of validated records.
+pub(crate) fn evaluator(ground_truth: &GroundTruth, detections: &[&Detection]) -> Result<COCOeval, EvalError> {
     let gt = COCO::from_dataset(dataset(ground_truth));
     let results = detections.iter().map(|d| Annotation {
         image_id: d.image_id,
@@ -68,14 +83,7 @@ pub(crate) fn coco_ap(ground_truth: &GroundTruth, detections: &[&Detection]) -> 
         ..Annotation::default()
     });
     let dt = gt.load_res_anns(results.collect())?;
-    let mut evaluation = COCOeval::new(gt, dt, IouType::Bbox);
-    evaluation.evaluate()?;
-    evaluation.accumulate();
-    // `summarize` would print the table; this computes the same numbers in silence.
-    evaluation.summarize_lines();
-    let overall = evaluation.get_results(None, false);
-    let overall = CocoSummary::from_names(|name| overall.get(name).copied().unwrap_or(UNDEFINED));
-    Ok(CocoResult { overall, per_class: per_class(&evaluation) })
+    Ok(COCOeval::new(gt, dt, IouType::Bbox))
 }
 
 /// What pycocotools and hotcoco write where there is nothing to average.

@@ -8,8 +8,9 @@ use crate::coco_ap::{CocoSummary, coco_ap};
 use crate::error::EvalError;
 use crate::paper_ap::{PaperMetrics, paper_metrics};
 use crate::records::{Detection, GroundTruth};
+use crate::voc_ap::{VocClassMetrics, VocMetrics, VocPixels, voc_metrics};
 
-/// COCO's twelve numbers, the same per class, and the paper's, all as fractions.
+/// COCO's twelve numbers, the same per class, the paper's and Pascal VOC's, all as fractions.
 ///
 /// `None`, JSON `null`, is "undefined": no class has an object that counts (pycocotools writes -1 there).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -42,9 +43,11 @@ pub struct DetectionMetrics {
     pub per_class: Vec<ClassMetrics>,
     /// mAP@0.5, precision, recall and F1 as the paper's code base computes them.
     pub paper: PaperMetrics,
+    /// Pascal VOC's mean average precisions, boxes taken as continuous.
+    pub voc: VocMetrics,
 }
 
-/// COCO's numbers of one class; `None` where the class has no object that counts.
+/// COCO's and VOC's numbers of one class; `None` where the class has no object that counts.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ClassMetrics {
     /// The category's id.
@@ -65,13 +68,17 @@ pub struct ClassMetrics {
     pub ap_large: Option<f64>,
     /// Average recall with a hundred detections per image.
     pub ar100: Option<f64>,
+    /// VOC 2007's average precision; here only objects that are neither crowds nor difficult count.
+    pub voc07: Option<f64>,
+    /// VOC 2010 to 2012's average precision, over the same objects.
+    pub voc12: Option<f64>,
     /// Objects of the class, crowds not counted.
     pub ground_truths: usize,
     /// Detections of the class.
     pub detections: usize,
 }
 
-/// Scores detections against ground truth: COCO's protocol and the paper's.
+/// Scores detections against ground truth: COCO's protocol, the paper's and VOC's.
 ///
 /// No detections give 0 for every class that has objects.  A class without objects counts in no mean, and its
 /// detections cost nothing; without any object every number is `None`.  Detections with equal scores rank by image
@@ -83,16 +90,13 @@ pub fn evaluate_detections(
     ground_truth: &GroundTruth,
     detections: &[Detection],
 ) -> Result<DetectionMetrics, EvalError> {
-    ground_truth.validate()?;
-    ground_truth.validate_detections(detections)?;
-    let mut ordered: Vec<&Detection> = detections.iter().collect();
-    ordered.sort_by_key(|d| (d.image_id, d.category_id));
-
+    let ordered = ground_truth.validated(detections)?;
     let coco = coco_ap(ground_truth, &ordered)?;
     let paper = paper_metrics(ground_truth, &ordered);
+    let voc = voc_metrics(ground_truth, &ordered, VocPixels::Continuous);
     let CocoSummary { ap, ap50, ap75, ap_small, ap_medium, ap_large, .. } = coco.overall;
     let CocoSummary { ar1, ar10, ar100, ar_small, ar_medium, ar_large, .. } = coco.overall;
-    let per_class = class_table(ground_truth, &ordered, &coco.per_class);
+    let per_class = class_table(ground_truth, &ordered, &coco.per_class, &voc.per_class);
     Ok(DetectionMetrics {
         ap,
         ap50,
@@ -108,6 +112,7 @@ pub fn evaluate_detections(
         ar_large,
         per_class,
         paper,
+        voc,
     })
 }
 
@@ -115,6 +120,7 @@ fn class_table(
     ground_truth: &GroundTruth,
     detections: &[&Detection],
     summaries: &[(u64, CocoSummary)],
+    voc: &[VocClassMetrics],
 ) -> Vec<ClassMetrics> {
     let names: BTreeMap<u64, &str> = ground_truth.categories.iter().map(|c| (c.id, c.name.as_str())).collect();
     let mut objects: BTreeMap<u64, usize> = BTreeMap::new();
@@ -126,6 +132,7 @@ fn class_table(
         *found.entry(detection.category_id).or_default() += 1;
     }
     let count = |counts: &BTreeMap<u64, usize>, id| counts.get(&id).copied().unwrap_or(0);
+    let voc: BTreeMap<u64, &VocClassMetrics> = voc.iter().map(|class| (class.category_id, class)).collect();
     let row = |&(category_id, summary): &(u64, CocoSummary)| {
         let CocoSummary { ap, ap50, ap75, ap_small, ap_medium, ap_large, ar100, .. } = summary;
         ClassMetrics {
@@ -138,6 +145,8 @@ fn class_table(
             ap_medium,
             ap_large,
             ar100,
+            voc07: voc.get(&category_id).map(|class| class.voc07),
+            voc12: voc.get(&category_id).map(|class| class.voc12),
             ground_truths: count(&objects, category_id),
             detections: count(&found, category_id),
         }

@@ -62,14 +62,18 @@ pub struct IdList(pub Vec<u64>);
 
 impl fmt::Display for IdList {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const SHOWN: usize = 10;
-        for (position, id) in self.0.iter().take(SHOWN).enumerate() {
-            write!(f, "{}{id}", if position == 0 { "" } else { ", " })?;
-        }
-        match self.0.len().saturating_sub(SHOWN) {
-            0 => Ok(()),
-            more => write!(f, " and {more} more"),
-        }
+        write_shortened(f, &self.0, 10)
+    }
+}
+
+/// Writes the first items, comma separated, and how many follow.
+pub(crate) fn write_shortened(f: &mut fmt::Formatter<'_>, items: &[impl fmt::Display], shown: usize) -> fmt::Result {
+    for (position, item) in items.iter().take(shown).enumerate() {
+        write!(f, "{}{item}", if position == 0 { "" } else { ", " })?;
+    }
+    match items.len().saturating_sub(shown) {
+        0 => Ok(()),
+        more => write!(f, " and {more} more"),
     }
 }
 

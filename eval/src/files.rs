@@ -48,6 +48,8 @@ struct AnnotationRecord {
     bbox: Option<[Option<f64>; 4]>,
     area: Option<f64>,
     iscrowd: Option<Flag>,
+    /// VOC's flag, which converters to COCO's format carry over.
+    difficult: Option<Flag>,
 }
 
 #[derive(Deserialize)]
@@ -76,7 +78,7 @@ pub fn read_detections(path: &Path) -> Result<Vec<Detection>, EvalError> {
 
 /// Parses the bytes of a COCO annotation file.
 ///
-/// A missing `iscrowd` is 0; a missing `area` is width times height, with a warning; ids of annotations are not
+/// A missing `iscrowd` or `difficult` is 0; a missing `area` is width times height, with a warning; ids of annotations are not
 /// read, so they may repeat.
 ///
 /// # Errors
@@ -101,6 +103,7 @@ pub fn parse_ground_truth(text: &[u8]) -> Result<GroundTruthFile, EvalError> {
             bbox,
             area: record.area.unwrap_or(w * h),
             is_crowd: record.iscrowd.is_some_and(|flag| flag.0),
+            difficult: record.difficult.is_some_and(|flag| flag.0),
         });
     }
     if areas_made_up > 0 {

@@ -9,17 +9,17 @@
 //! That code base works in the padded network frame, ours in pixels of the original image, which the letterbox
 //! scales by one factor: IoUs agree up to rounding as long as boxes were clipped to the image.
 
-use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::best_overlap::{Judged, LEAST_IOU, Outcome, Target, best_first, judge};
 use crate::records::{Detection, GroundTruth};
 
 /// The confidence at which precision, recall and F1 are read.
 pub const PAPER_CONFIDENCE: f64 = 0.1;
 /// The IoU that a correct detection must exceed.
-pub const PAPER_IOU: f64 = 0.5;
+pub const PAPER_IOU: f64 = LEAST_IOU;
 
 /// Guards 0/0 where a class has neither precision nor recall; the code base's value.
 const EPSILON: f64 = 1e-16;
@@ -61,26 +61,20 @@ pub struct PaperClassMetrics {
     pub f1: f64,
 }
 
-/// One judged detection.
-#[derive(Debug, Clone, Copy)]
-struct Judged {
-    score: f64,
-    correct: bool,
-}
-
 /// Scores `detections`, which are validated and sorted by image and category, by the paper's rules.
 pub(crate) fn paper_metrics(ground_truth: &GroundTruth, detections: &[&Detection]) -> PaperMetrics {
-    let mut objects: BTreeMap<(u64, u64), Vec<[f64; 4]>> = BTreeMap::new();
+    let mut objects: BTreeMap<(u64, u64), Vec<Target>> = BTreeMap::new();
     let mut counts: BTreeMap<u64, usize> = BTreeMap::new();
     for gt in ground_truth.boxes.iter().filter(|gt| !gt.is_crowd) {
-        objects.entry((gt.image_id, gt.category_id)).or_default().push(gt.bbox);
+        let target = Target { bbox: gt.bbox, excused: false };
+        objects.entry((gt.image_id, gt.category_id)).or_default().push(target);
         *counts.entry(gt.category_id).or_default() += 1;
     }
     let mut judged: BTreeMap<u64, Vec<Judged>> = BTreeMap::new();
     for group in detections.chunk_by(|a, b| (a.image_id, a.category_id) == (b.image_id, b.category_id)) {
         let Detection { image_id, category_id, .. } = *group[0];
         let objects = objects.get(&(image_id, category_id)).map_or(&[][..], Vec::as_slice);
-        judged.entry(category_id).or_default().extend(judge(group, objects));
+        judged.entry(category_id).or_default().extend(judge(group, objects, 0.0));
     }
     let class = |(&category_id, &object_count): (&u64, &usize)| {
         let judged = judged.get(&category_id).map_or(&[][..], Vec::as_slice);
@@ -99,39 +93,6 @@ pub(crate) fn paper_metrics(ground_truth: &GroundTruth, detections: &[&Detection
     }
 }
 
-/// Judges the detections of one image and class, best score first: correct if the one object it overlaps most is
-/// overlapped by more than [`PAPER_IOU`] and not yet taken.
-fn judge(detections: &[&Detection], objects: &[[f64; 4]]) -> Vec<Judged> {
-    let mut ranked = detections.to_vec();
-    ranked.sort_by(|a, b| best_first(a.score, b.score));
-    let mut taken = vec![false; objects.len()];
-    let judge_one = |detection: &Detection| {
-        let overlaps = objects.iter().map(|&object| iou(detection.bbox, object)).enumerate();
-        // Of equal overlaps the first object wins, as the argmax of the code base has it.
-        let best = overlaps.fold(None, |best, (index, iou)| match best {
-            Some((_, held)) if held >= iou => best,
-            _ => Some((index, iou)),
-        });
-        let correct = best.is_some_and(|(index, iou)| iou > PAPER_IOU && !std::mem::replace(&mut taken[index], true));
-        Judged { score: detection.score, correct }
-    };
-    ranked.into_iter().map(judge_one).collect()
-}
-
-/// The order of finite scores, largest first; adding zero makes -0 and 0 equal.
-fn best_first(a: f64, b: f64) -> Ordering {
-    (b + 0.0).total_cmp(&(a + 0.0))
-}
-
-/// Intersection over union of two `[x, y, width, height]` boxes; 0 when both are empty.
-fn iou([ax, ay, aw, ah]: [f64; 4], [bx, by, bw, bh]: [f64; 4]) -> f64 {
-    let w = (ax + aw).min(bx + bw) - ax.max(bx);
-    let h = (ay + ah).min(by + bh) - ay.max(by);
-    let intersection = w.max(0.0) * h.max(0.0);
-    let union = aw * ah + bw * bh - intersection;
-    if union > 0.0 { intersection / union } else { 0.0 }
-}
-
 /// The numbers of one class with `object_count > 0` objects; the category id is left at 0.
 fn class_metrics(judged: &[Judged], object_count: usize) -> PaperClassMetrics {
     let mut ranked = judged.to_vec();
@@ -142,7 +103,7 @@ fn class_metrics(judged: &[Judged], object_count: usize) -> PaperClassMetrics {
     let mut recalls = Vec::with_capacity(ranked.len());
     let mut precisions = Vec::with_capacity(ranked.len());
     for (rank, detection) in ranked.iter().enumerate() {
-        hits += f64::from(u8::from(detection.correct));
+        hits += f64::from(u8::from(detection.outcome == Outcome::Correct));
         recalls.push(hits / (object_count as f64 + EPSILON));
         precisions.push(hits / (rank + 1) as f64);
     }
@@ -200,16 +161,6 @@ mod tests {
             assert_eq!(interpolate(at, &x, &y).to_bits(), f64::to_bits(expected), "at {at}");
         }
         assert_eq!(interpolate(7.0, &[0.0], &[2.0]).to_bits(), 2.0_f64.to_bits());
-    }
-
-    #[test]
-    fn overlap_of_boxes() {
-        let unit = [0.0, 0.0, 2.0, 2.0];
-        let cases = [([0.0, 0.0, 2.0, 2.0], 1.0), ([1.0, 0.0, 2.0, 2.0], 1.0 / 3.0), ([2.0, 0.0, 2.0, 2.0], 0.0)];
-        for (other, expected) in cases {
-            assert!((iou(unit, other) - expected).abs() < 1e-15, "{other:?}");
-        }
-        assert_eq!(iou([0.0; 4], [0.0; 4]).to_bits(), 0.0_f64.to_bits());
     }
 
     #[test]

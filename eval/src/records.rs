@@ -19,6 +19,8 @@ pub struct GtBox {
     pub area: f64,
     /// Whether this is a region of many objects: it excuses detections and is never missed.
     pub is_crowd: bool,
+    /// Whether VOC's annotators called it hard to recognise: VOC's metrics leave it out, all others count it.
+    pub difficult: bool,
 }
 
 /// One category.
@@ -89,6 +91,16 @@ impl GroundTruth {
         require_known(kind, IdField::Image, &images, detections.iter().map(|d| d.image_id))?;
         require_known(kind, IdField::Category, &categories, detections.iter().map(|d| d.category_id))?;
         detections.iter().enumerate().try_for_each(|(index, detection)| require_finite(index, detection))
+    }
+
+    /// Validates both sides and sorts the detections by image and category, the order every evaluator here wants;
+    /// within one image and category they keep the order given.
+    pub(crate) fn validated<'d>(&self, detections: &'d [Detection]) -> Result<Vec<&'d Detection>, EvalError> {
+        self.validate()?;
+        self.validate_detections(detections)?;
+        let mut ordered: Vec<&Detection> = detections.iter().collect();
+        ordered.sort_by_key(|d| (d.image_id, d.category_id));
+        Ok(ordered)
     }
 }
 

@@ -11,7 +11,7 @@ use wrs_eval::{
 const HALF_FOUND: f64 = 51.0 / 101.0;
 
 fn gt_box(image_id: u64, category_id: u64, bbox: [f64; 4]) -> GtBox {
-    GtBox { image_id, category_id, bbox, area: bbox[2] * bbox[3], is_crowd: false }
+    GtBox { image_id, category_id, bbox, area: bbox[2] * bbox[3], is_crowd: false, difficult: false }
 }
 
 fn crowd(image_id: u64, category_id: u64, bbox: [f64; 4]) -> GtBox {
@@ -122,11 +122,13 @@ fn no_labels_leave_every_number_undefined() {
         let metrics = score(&gt, &[detection(1, 1, BOX, 0.9)]);
         let json = serde_json::to_value(&metrics).unwrap();
         for (name, value) in
-            json.as_object().unwrap().iter().filter(|(name, _)| !["per_class", "paper"].contains(&name.as_str()))
+            json.as_object().unwrap().iter().filter(|(name, _)| !["per_class", "paper", "voc"].contains(&name.as_str()))
         {
             assert!(value.is_null(), "{name}: {value}");
         }
-        assert!(json["paper"].as_object().unwrap().values().all(serde_json::Value::is_null));
+        for family in ["paper", "voc"] {
+            assert!(json[family].as_object().unwrap().values().all(serde_json::Value::is_null));
+        }
     }
     let nothing = score(&GroundTruth::default(), &[]);
     assert_eq!((nothing.ap, nothing.per_class.len()), (None, 0));
@@ -241,10 +243,12 @@ fn the_document_has_the_promised_names() {
     let json = serde_json::to_value(&metrics).unwrap();
     let names: Vec<&str> = json.as_object().unwrap().keys().map(String::as_str).collect();
     let promised =
-        "ap ap50 ap75 ap_small ap_medium ap_large ar1 ar10 ar100 ar_small ar_medium ar_large per_class paper";
+        "ap ap50 ap75 ap_small ap_medium ap_large ar1 ar10 ar100 ar_small ar_medium ar_large per_class paper voc";
     assert_eq!(names.join(" "), promised);
     let paper: Vec<&str> = json["paper"].as_object().unwrap().keys().map(String::as_str).collect();
     assert_eq!(paper.join(" "), "map50 precision recall f1");
+    let voc: Vec<&str> = json["voc"].as_object().unwrap().keys().map(String::as_str).collect();
+    assert_eq!(voc.join(" "), "map07 map12");
     let back: DetectionMetrics = serde_json::from_value(json).unwrap();
     assert_eq!((back.ap, back.paper.map50), (metrics.ap, metrics.paper.map50));
 }

@@ -8,6 +8,12 @@ const GOLDEN_ANGLE_DEGREES: f64 = 137.507_764;
 const FIRST_HUE_DEGREES: f64 = 25.0;
 /// Classes 8, 13, 21 or 34 apart come close in hue; a cycle of five gives them different lightness.
 const LIGHTNESS: [f64; 5] = [0.68, 0.84, 0.54, 0.76, 0.61];
+/// The hue of a plot's first line, a blue.
+const FIRST_LINE_DEGREES: f64 = 255.0;
+/// Less than the whole circle, so that the last line does not look like the first.
+const LINE_SPAN_DEGREES: f64 = 290.0;
+/// Dark enough for thin lines on white.
+const LINE_LIGHTNESS: [f64; 2] = [0.48, 0.62];
 /// More than sRGB holds for most hues; the excess is taken back per hue.
 const CHROMA: f64 = 0.25;
 /// Steps in which the excess is taken back.
@@ -21,13 +27,26 @@ pub fn class_colour(class: usize) -> Rgb<u8> {
     // The remainder keeps the product small; colours repeat long before.
     let hue = (FIRST_HUE_DEGREES + (class % 3600) as f64 * GOLDEN_ANGLE_DEGREES).to_radians();
     let lightness = LIGHTNESS[class % LIGHTNESS.len()];
+    Rgb(strongest(lightness, hue))
+}
+
+/// The colour of line `index` of `count` on white, as CSS writes it: hues in order, from blue through red to green, so
+/// that lines which follow each other (layers, say) look related, and neighbours differ in lightness.
+pub(crate) fn line_colour(index: usize, count: usize) -> String {
+    let hue = FIRST_LINE_DEGREES + LINE_SPAN_DEGREES * index as f64 / count.max(1) as f64;
+    let [r, g, b] = strongest(LINE_LIGHTNESS[index % LINE_LIGHTNESS.len()], hue.to_radians());
+    format!("#{r:02x}{g:02x}{b:02x}")
+}
+
+/// The sRGB colour of a lightness and a hue whose chroma is the largest that fits.
+fn strongest(lightness: f64, hue: f64) -> [u8; 3] {
     let fits = |step: &u32| {
         let chroma = CHROMA * f64::from(STEPS - step) / f64::from(STEPS);
         let linear = linear_from_oklch(lightness, chroma, hue);
         linear.iter().all(|channel| (0.0..=1.0).contains(channel)).then_some(linear)
     };
     let linear = (0..STEPS).find_map(|step| fits(&step)).unwrap_or_else(|| linear_from_oklch(lightness, 0.0, hue));
-    Rgb(linear.map(encode))
+    linear.map(encode)
 }
 
 /// Black or white, whichever contrasts more with `background` by WCAG's ratio.
@@ -92,6 +111,19 @@ mod tests {
             let (a, b) = (luminance(colour), luminance(ink_on(colour)));
             let contrast = (a.max(b) + 0.05) / (a.min(b) + 0.05);
             assert!(contrast >= 4.5, "class {class}: contrast {contrast}");
+        }
+    }
+
+    #[test]
+    fn lines_show_on_white_and_differ() {
+        for count in [1, 2, 3, 8, 75, 1024] {
+            let colours: Vec<String> = (0..count).map(|index| line_colour(index, count)).collect();
+            for colour in &colours {
+                let channel = |at: usize| decode(u8::from_str_radix(&colour[at..at + 2], 16).unwrap());
+                let luminance = 0.2126 * channel(1) + 0.7152 * channel(3) + 0.0722 * channel(5);
+                assert!(1.05 / (luminance + 0.05) >= 3.0, "{colour} of {count} is too light");
+            }
+            assert!(colours.windows(2).all(|pair| pair[0] != pair[1]), "{colours:?}");
         }
     }
 

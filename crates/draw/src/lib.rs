@@ -1,13 +1,18 @@
-//! Detections on pictures: boxes with class names and scores in colours one can read, and contact sheets.
+//! Detections on pictures: boxes with class names and scores in colours one can read, contact sheets,
+//! crops, and small line plots.
 
 mod boxes;
 mod colour;
+mod crop;
 mod error;
 mod grid;
+mod plot;
 mod rect;
 mod text;
 
 pub use boxes::{LabelledBox, draw_boxes};
 pub use colour::{class_colour, ink_on};
+pub use crop::crop;
 pub use error::DrawError;
 pub use grid::grid;
+pub use plot::{Panel, Scale, Series, plot_svg};

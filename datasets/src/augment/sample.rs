@@ -2,9 +2,9 @@
 
 use crate::augment::{Affine, AffineGains, Draw, Enlarge, HsvGains, HsvTables, Letterbox, flip_left_right, mosaic};
 use crate::boxes::{BoxXyxy, LabelBox, PixelBox};
-use crate::coco::TrainingSet;
+use crate::detection::TrainingSet;
 use crate::error::DataError;
-use crate::image::{ImageRgb8, ImageSize, ResizeFilter, long_side_size, read_image, resize};
+use crate::image::{ImageRgb8, ImageSize, ResizeFilter, long_side_size, resize};
 
 /// A picture with boxes in its own pixels.
 #[derive(Clone, Debug, PartialEq)]
@@ -67,7 +67,7 @@ impl LoadImage for TrainingSet {
             expected: format!("below {}", self.images.len()),
             got: index.to_string(),
         })?;
-        let image = read_image(&record.path, Some(record.size))?.image;
+        let image = record.read()?.image;
         Ok(LabelledImage { image, boxes: record.boxes.clone(), image_id: record.image_id })
     }
 }

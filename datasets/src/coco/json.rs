@@ -5,8 +5,10 @@ use std::fs;
 use std::path::Path;
 
 use serde::Deserialize;
-use serde::de::{self, Deserializer, Visitor};
+use serde::de::{self, Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde_json::Value;
 
+use crate::detection::Faults;
 use crate::error::DataError;
 
 #[derive(Deserialize)]
@@ -32,6 +34,7 @@ pub(super) struct Annotation {
     pub bbox: [f64; 4],
     pub area: Option<f64>,
     pub iscrowd: Option<Flag>,
+    pub difficult: Option<Flag>,
 }
 
 #[derive(Deserialize)]
@@ -115,14 +118,91 @@ impl Visitor<'_> for FlagVisitor {
     }
 }
 
-/// Reads one instances json.
+/// Reads one instances json. Where a record has a field of another type, opening stops at it with line, column and byte;
+/// checking pushes each such record and goes on with the others.
 ///
 /// # Errors
-/// [`DataError::Io`], or [`DataError::Json`] with line, column and byte.
-pub(super) fn read(path: &Path) -> Result<Instances, DataError> {
+/// [`DataError::Io`], or [`DataError::Json`].
+pub(super) fn read(path: &Path, faults: &mut Faults) -> Result<Instances, DataError> {
     let bytes = fs::read(path).map_err(DataError::io("read", path))?;
-    parse(path, &bytes)
+    let strict = parse(path, &bytes);
+    if strict.is_err()
+        && faults.keeps_all()
+        && let Some(instances) = parse_loosely(path, &bytes, faults)
+    {
+        return Ok(instances);
+    }
+    strict
 }
+
+/// The records of a json that is one, whatever their fields; `None` where it is not even lists of records.
+fn parse_loosely(path: &Path, bytes: &[u8], faults: &mut Faults) -> Option<Instances> {
+    #[derive(Deserialize)]
+    struct Loose {
+        images: Vec<Fields>,
+        annotations: Vec<Fields>,
+        categories: Vec<Fields>,
+    }
+    let loose: Loose = serde_json::from_slice(bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(bytes)).ok()?;
+    Some(Instances {
+        images: usable(path, "images", &loose.images, faults),
+        annotations: usable(path, "annotations", &loose.annotations, faults),
+        categories: usable(path, "categories", &loose.categories, faults),
+    })
+}
+
+fn usable<'a, T: Deserialize<'a>>(path: &Path, list: &str, values: &'a [Fields], faults: &mut Faults) -> Vec<T> {
+    let mut records = Vec::with_capacity(values.len());
+    for (i, value) in values.iter().enumerate() {
+        match T::deserialize(&value.0) {
+            Ok(record) => records.push(record),
+            Err(error) => faults.error(DataError::Parse {
+                path: path.to_path_buf(),
+                place: format!("{list}[{i}]"),
+                problem: error.to_string(),
+                help: RECORDS,
+            }),
+        }
+    }
+    records
+}
+
+/// A record with those of its fields that are used, of whatever type; masks are skipped unread.
+struct Fields(Value);
+
+impl<'de> Deserialize<'de> for Fields {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(FieldsVisitor)
+    }
+}
+
+struct FieldsVisitor;
+
+const USED: [&str; 11] =
+    ["id", "file_name", "width", "height", "image_id", "category_id", "bbox", "area", "iscrowd", "difficult", "name"];
+
+impl<'de> Visitor<'de> for FieldsVisitor {
+    type Value = Fields;
+
+    fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str("a record")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fields, A::Error> {
+        let mut fields = serde_json::Map::new();
+        while let Some(key) = map.next_key::<String>()? {
+            if USED.contains(&key.as_str()) {
+                fields.insert(key, map.next_value()?);
+            } else {
+                map.next_value::<IgnoredAny>()?;
+            }
+        }
+        Ok(Fields(Value::Object(fields)))
+    }
+}
+
+/// What the json should hold.
+const RECORDS: &str = "expected COCO instances: images, annotations with bbox and category_id, categories";
 
 const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
@@ -141,9 +221,7 @@ pub(super) fn parse(path: &Path, bytes: &[u8]) -> Result<Instances, DataError> {
             length: bytes.len(),
             help: match error.classify() {
                 serde_json::error::Category::Eof => "the file ends early: unpack or download it again",
-                serde_json::error::Category::Data => {
-                    "expected COCO instances: images, annotations with bbox and category_id, categories"
-                }
+                serde_json::error::Category::Data => RECORDS,
                 _ => "the json is damaged there: repair the line, or unpack or download the file again",
             },
         }
@@ -216,6 +294,18 @@ mod tests {
         assert!(help.contains("ends early"));
     }
 
+    #[test]
+    fn checking_names_every_record_and_keeps_the_others() {
+        let text = GOOD.replace("\"bbox\"", "\"box\"").replace("{\"id\": 2", "{\"id\": 1, \"name\": 7}, {\"id\": 2");
+        let mut faults = Faults::all(Path::new("."));
+        let read = parse_loosely(Path::new("x.json"), text.as_bytes(), &mut faults).unwrap();
+        assert_eq!((read.images.len(), read.annotations.len(), read.categories.len()), (1, 0, 1));
+        let found: Vec<_> = faults.into_list().iter().map(ToString::to_string).collect();
+        assert_eq!(found.len(), 2);
+        assert!(found[0].starts_with("error: x.json: annotations[0]: missing field `bbox`\nhelp: "), "{found:?}");
+        assert!(found[1].contains("categories[0]: invalid type: integer `7`, expected a string"), "{found:?}");
+    }
+
     proptest! {
         #[test]
         fn damaged_json_never_panics(position in 0usize..GOOD.len(), byte: u8, cut in 0usize..GOOD.len()) {
@@ -223,6 +313,7 @@ mod tests {
             bytes[position] = byte;
             let _ = parse(Path::new("x.json"), &bytes);
             let _ = parse(Path::new("x.json"), &bytes[..cut]);
+            let _ = parse_loosely(Path::new("x.json"), &bytes, &mut Faults::all(Path::new(".")));
         }
 
         #[test]

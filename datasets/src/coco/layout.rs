@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::Split;
+use crate::detection::Split;
 use crate::error::DataError;
 
 /// One json and the folder its file names are relative to.
@@ -34,7 +34,8 @@ pub(super) struct Sources {
 }
 
 /// Finds a split. `train` and `val` mean, in this order: the 2017 layout; the 2014 layout cut by a `5k` list; the 2014 layout
-/// as it is; `instances_train.json` and `instances_val.json`. The name says which was taken.
+/// as it is; `instances_train.json` and `instances_val.json`; `train/_annotations.coco.json` and the same in `valid` or
+/// `val`. The name says which was taken.
 ///
 /// # Errors
 /// [`DataError::Layout`] with every place looked at.
@@ -44,15 +45,21 @@ pub(super) fn find(root: &Path, split: &Split) -> Result<Sources, DataError> {
         Split::Train => whole(root, "train2017", &mut looked)
             .or_else(|| trainvalno5k(root, &mut looked))
             .or_else(|| whole(root, "train2014", &mut looked))
-            .or_else(|| whole(root, "train", &mut looked)),
+            .or_else(|| whole(root, "train", &mut looked))
+            .or_else(|| beside(root, "train", &mut looked)),
         Split::Val => whole(root, "val2017", &mut looked)
             .or_else(|| minival5k(root, &mut looked))
             .or_else(|| whole(root, "val2014", &mut looked))
-            .or_else(|| whole(root, "val", &mut looked)),
+            .or_else(|| whole(root, "val", &mut looked))
+            .or_else(|| beside(root, "valid", &mut looked))
+            .or_else(|| beside(root, "val", &mut looked)),
+        Split::Test => whole(root, "test2017", &mut looked)
+            .or_else(|| whole(root, "test", &mut looked))
+            .or_else(|| beside(root, "test", &mut looked)),
         Split::Named(name) => match name.as_str() {
             "5k" => minival5k(root, &mut looked),
             "trainvalno5k" => trainvalno5k(root, &mut looked),
-            _ => whole(root, name, &mut looked),
+            _ => whole(root, name, &mut looked).or_else(|| beside(root, name, &mut looked)),
         },
     };
     let mut found = found.ok_or_else(|| DataError::Layout {
@@ -107,6 +114,20 @@ fn whole(root: &Path, name: &str, looked: &mut Vec<PathBuf>) -> Option<Sources> 
     Some(Sources { name: name.to_owned(), parts: vec![part], selection: Selection::All, notes: Vec::new() })
 }
 
+/// The json within the folder of its pictures, as Roboflow exports.
+fn beside(root: &Path, name: &str, looked: &mut Vec<PathBuf>) -> Option<Sources> {
+    let images = root.join(name);
+    let annotations = images.join(BESIDE);
+    if !annotations.is_file() {
+        looked.push(annotations);
+        return None;
+    }
+    let part = Part { annotations, images };
+    Some(Sources { name: name.to_owned(), parts: vec![part], selection: Selection::All, notes: Vec::new() })
+}
+
+const BESIDE: &str = "_annotations.coco.json";
+
 fn list(root: &Path, name: &str, looked: &mut Vec<PathBuf>) -> Option<PathBuf> {
     let candidates = [root.to_path_buf(), root.join("annotations")]
         .into_iter()
@@ -141,19 +162,27 @@ fn hint(root: &Path) -> String {
     if !root.is_dir() {
         return "the folder itself does not exist; check --data".into();
     }
-    let mut present: Vec<String> = fs::read_dir(root.join("annotations"))
-        .into_iter()
-        .flatten()
-        .flatten()
-        .map(|entry| entry.file_name().to_string_lossy().into_owned())
-        .filter_map(|name| Some(name.strip_prefix("instances_")?.strip_suffix(".json")?.to_owned()))
-        .collect();
-    present.sort();
+    let present = splits(root);
     if present.is_empty() {
         "expected annotations/instances_train2017.json and train2017/ (or the 2014 names) in the data root".into()
     } else {
         format!("splits present: {}", present.join(", "))
     }
+}
+
+/// The names of all splits under a root, sorted.
+pub(super) fn splits(root: &Path) -> Vec<String> {
+    let names = |folder: &Path| {
+        let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+        entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect::<Vec<_>>()
+    };
+    let mut present: Vec<String> = names(&root.join("annotations"))
+        .into_iter()
+        .filter_map(|name| Some(name.strip_prefix("instances_")?.strip_suffix(".json")?.to_owned()))
+        .collect();
+    present.extend(names(root).into_iter().filter(|name| root.join(name).join(BESIDE).is_file()));
+    present.sort();
+    present
 }
 
 #[cfg(test)]
@@ -195,6 +224,23 @@ mod tests {
         assert_eq!(val.notes.len(), 1);
         let wrong = name(Split::Named("test2017".into())).unwrap_err().to_string();
         assert!(wrong.contains("splits present: train2014, val2014, val2017"), "{wrong}");
+    }
+
+    #[test]
+    fn a_json_beside_its_pictures_is_a_split() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path();
+        touch(root, &["train/_annotations.coco.json", "valid/_annotations.coco.json"]);
+        for (split, folder) in [(Split::Train, "train"), (Split::Val, "valid"), (Split::Named("valid".into()), "valid")]
+        {
+            let found = find(root, &split).unwrap();
+            assert_eq!((found.name.as_str(), &found.parts[0].images), (folder, &root.join(folder)));
+        }
+        let text = find(root, &Split::Test).unwrap_err().to_string();
+        assert!(
+            text.contains("test/_annotations.coco.json") && text.contains("splits present: train, valid"),
+            "{text}"
+        );
     }
 
     #[test]

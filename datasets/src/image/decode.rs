@@ -1,15 +1,14 @@
 //! JPEG and PNG files to pictures. The format is told by the first bytes, never by the name.
 
+pub(super) mod jpeg;
+
 use std::fs;
-use std::io::Cursor;
+use std::io::{BufRead, Cursor, Seek};
 use std::path::Path;
 
+use ::image::codecs::png::PngDecoder;
 use ::image::metadata::Orientation;
 use ::image::{DynamicImage, ImageDecoder, Limits};
-use zune_core::bytestream::ZCursor;
-use zune_core::colorspace::ColorSpace;
-use zune_core::options::DecoderOptions;
-use zune_jpeg::JpegDecoder;
 
 use super::orientation::{upright, upright_size};
 use super::{FILL, ImageRgb8, ImageSize};
@@ -41,6 +40,41 @@ pub enum ImageNote {
     Transparency,
 }
 
+/// Which way up annotations take a picture whose EXIF asks for a turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Frame {
+    /// The way that has the size they give: as stored where that fits (COCO's json means the stored pixels), else upright.
+    BySize,
+    /// Upright: they give fractions of the picture as people see it, and no size.
+    Upright,
+}
+
+/// Reads a picture of the given size the way up its annotations take it.
+///
+/// # Errors
+/// As [`read_image`].
+pub fn read_framed(path: &Path, size: ImageSize, frame: Frame) -> Result<Decoded, DataError> {
+    let bytes = fs::read(path).map_err(DataError::io("read", path))?;
+    decode_framed(&bytes, path, size, frame)
+}
+
+/// As [`read_framed`], from bytes; `path` is for messages.
+///
+/// # Errors
+/// As [`read_image`].
+pub fn decode_framed(bytes: &[u8], path: &Path, size: ImageSize, frame: Frame) -> Result<Decoded, DataError> {
+    match frame {
+        Frame::BySize => decode_image(bytes, path, Some(size)),
+        Frame::Upright => {
+            let decoded = decode_image(bytes, path, None)?;
+            if decoded.image.size == size {
+                return Ok(decoded);
+            }
+            Err(DataError::ImageSize { path: path.to_path_buf(), expected: size, got: decoded.image.size })
+        }
+    }
+}
+
 /// Reads a picture. `annotated` is the size its annotations speak of, where there are any.
 ///
 /// The picture is turned upright as EXIF says, except where the annotated size is the stored one.
@@ -58,11 +92,7 @@ pub fn read_image(path: &Path, annotated: Option<ImageSize>) -> Result<Decoded, 
 /// # Errors
 /// As [`read_image`].
 pub fn decode_image(bytes: &[u8], path: &Path, annotated: Option<ImageSize>) -> Result<Decoded, DataError> {
-    let raw = decode_stored(bytes).map_err(|fault| DataError::Image {
-        path: path.to_path_buf(),
-        problem: fault.problem,
-        help: fault.help,
-    })?;
+    let raw = decode_stored(bytes).map_err(|fault| fault.at(path))?;
     let Raw { image, orientation, mut notes } = raw;
     match annotated {
         Some(size) if size == image.size => {
@@ -84,7 +114,14 @@ struct Raw {
     notes: Vec<ImageNote>,
 }
 
-struct Fault {
+/// What a header says.
+pub(super) struct Header {
+    pub size: ImageSize,
+    pub orientation: Orientation,
+}
+
+/// What is wrong with a picture, wherever it lies.
+pub(super) struct Fault {
     problem: String,
     help: &'static str,
 }
@@ -93,20 +130,25 @@ const DAMAGED: &str = "the file is damaged: replace it, or remove it with its an
 
 impl Fault {
     fn damaged(error: &impl ToString) -> Self {
-        Self { problem: error.to_string(), help: DAMAGED }
+        let words = error.to_string();
+        Self { problem: words.split_whitespace().collect::<Vec<_>>().join(" "), help: DAMAGED }
+    }
+
+    pub fn at(self, path: &Path) -> DataError {
+        DataError::Image { path: path.to_path_buf(), problem: self.problem, help: self.help }
     }
 }
 
 fn decode_stored(bytes: &[u8]) -> Result<Raw, Fault> {
     match bytes {
-        [0xFF, 0xD8, 0xFF, ..] => decode_jpeg(bytes),
+        [0xFF, 0xD8, 0xFF, ..] => jpeg::decode(bytes),
         [0x89, b'P', b'N', b'G', ..] => decode_png(bytes),
         _ => Err(unknown(bytes)),
     }
 }
 
 /// Names the formats people meet under the name of a JPEG.
-fn unknown(bytes: &[u8]) -> Fault {
+pub(super) fn unknown(bytes: &[u8]) -> Fault {
     const CONVERT: &str = "convert it to JPEG or PNG";
     let (is, help) = match bytes {
         [] => ("it is empty", "download or unpack it again"),
@@ -135,37 +177,18 @@ fn check_size(width: usize, height: usize) -> Result<ImageSize, Fault> {
     Ok(size)
 }
 
-/// The two-byte fields of a JPEG header allow no more.
-const MAX_JPEG_SIDE: usize = 65_535;
-
-fn decode_jpeg(bytes: &[u8]) -> Result<Raw, Fault> {
-    let options = DecoderOptions::default()
-        .set_strict_mode(false)
-        .set_max_width(MAX_JPEG_SIDE)
-        .set_max_height(MAX_JPEG_SIDE)
-        .jpeg_set_out_colorspace(ColorSpace::RGB);
-    let mut decoder = JpegDecoder::new_with_options(ZCursor::new(bytes), options);
-    decoder.decode_headers().map_err(|error| Fault::damaged(&error))?;
-    let (width, height) = decoder.dimensions().unwrap_or((0, 0));
-    let size = check_size(width, height)?;
-    let pixels = decoder.decode().map_err(|error| Fault::damaged(&error))?;
-    if pixels.len() != size.area() * 3 {
-        let problem = format!("expected {} bytes of pixels, got {}", size.area() * 3, pixels.len());
-        return Err(Fault { problem, help: DAMAGED });
-    }
-    let exif = decoder.exif().and_then(|chunk| Orientation::from_exif_chunk(chunk));
-    let orientation = exif.unwrap_or(Orientation::NoTransforms);
-    Ok(Raw { image: ImageRgb8 { size, pixels }, orientation, notes: Vec::new() })
+/// Reads up to the pixels.
+pub(super) fn png_header<R: BufRead + Seek>(file: R) -> Result<(Header, PngDecoder<R>), Fault> {
+    let mut limits = Limits::default();
+    limits.max_alloc = Some(MAX_PNG_BYTES);
+    let mut decoder = PngDecoder::with_limits(file, limits).map_err(|error| Fault::damaged(&error))?;
+    let (width, height) = decoder.dimensions();
+    let size = check_size(width as usize, height as usize)?;
+    Ok((Header { size, orientation: decoder.orientation().unwrap_or(Orientation::NoTransforms) }, decoder))
 }
 
 fn decode_png(bytes: &[u8]) -> Result<Raw, Fault> {
-    let mut limits = Limits::default();
-    limits.max_alloc = Some(MAX_PNG_BYTES);
-    let mut decoder = ::image::codecs::png::PngDecoder::with_limits(Cursor::new(bytes), limits)
-        .map_err(|error| Fault::damaged(&error))?;
-    let (width, height) = decoder.dimensions();
-    let size = check_size(width as usize, height as usize)?;
-    let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
+    let (Header { size, orientation }, decoder) = png_header(Cursor::new(bytes))?;
     let decoded = DynamicImage::from_decoder(decoder).map_err(|error| Fault::damaged(&error))?;
     let mut notes = Vec::new();
     let pixels = match decoded {
@@ -217,3 +240,6 @@ fn lay_over_fill(rgba: &[u8], notes: &mut Vec<ImageNote>) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests;
+
+#[cfg(test)]
+mod odd;

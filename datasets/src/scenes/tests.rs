@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::coco::{CocoDataset, EmptyImages, Split};
+use crate::detection::{DetectionDataset, EmptyImages, Split};
 use crate::image::read_image;
 
 const SMALL: ScenesOptions = ScenesOptions { train: 12, val: 5, size: 96, classes: MAX_CLASSES, seed: 4 };
@@ -28,7 +28,7 @@ fn the_folder_is_coco_and_every_picture_fits_its_annotations() {
     let root = dir.path().join("scenes");
     assert_eq!(write_scenes(&root, &SMALL).unwrap(), ScenesState::Written);
     for (split, pictures) in [(Split::Train, 12), (Split::Val, 5)] {
-        let data = CocoDataset::open(&root, &split).unwrap();
+        let data = DetectionDataset::open(&root, None, &split).unwrap();
         assert_eq!(data.images.len(), pictures);
         assert_eq!(data.class_names(), SHAPES.map(|(_, name)| name.to_owned()));
         assert!(data.report.annotations > pictures);

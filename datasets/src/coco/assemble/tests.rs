@@ -2,7 +2,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use super::*;
-use crate::coco::{EmptyImages, Split};
+use crate::detection::{EmptyImages, ReadOptions, Split};
 
 /// A root with one split `train2017` whose pictures are empty files.
 fn root_with(images: &str, annotations: &str, categories: &str, files: &[&str]) -> tempfile::TempDir {
@@ -35,7 +35,7 @@ const TWO: &str = r#"{"id": 90, "name": "toothbrush"}, {"id": 7, "name": "train"
 
 fn refusal(images: &str, annotations: &str, categories: &str) -> String {
     let root = root_with(images, annotations, categories, &["1.jpg", "2.jpg"]);
-    CocoDataset::open(root.path(), &Split::Train).unwrap_err().to_string()
+    DetectionDataset::open(root.path(), None, &Split::Train).unwrap_err().to_string()
 }
 
 #[test]
@@ -44,7 +44,7 @@ fn classes_are_contiguous_by_sorted_id_and_images_sorted() {
     let annotations =
         [object(0, 2, 90), object(0, 2, 7), r#"{"image_id": 1, "category_id": 7, "bbox": [0, 0, 5, 6]}"#.into()];
     let root = root_with(&images, &annotations.join(","), TWO, &["1.jpg", "2.jpg"]);
-    let data = CocoDataset::open(root.path(), &Split::Train).unwrap();
+    let data = DetectionDataset::open(root.path(), None, &Split::Train).unwrap();
     assert_eq!(data.name, "train2017");
     assert_eq!(data.class_names(), ["train", "toothbrush"]);
     assert_eq!(data.images.iter().map(|i| i.id).collect::<Vec<_>>(), [1, 2]);
@@ -76,7 +76,7 @@ fn records_that_contradict_are_refused_by_name() {
 #[test]
 fn repeated_category_names_are_told_apart() {
     let root = root_with(&image(1), "", r#"{"id": 1, "name": "mouse"}, {"id": 2, "name": "mouse"}"#, &["1.jpg"]);
-    let data = CocoDataset::open(root.path(), &Split::Train).unwrap();
+    let data = DetectionDataset::open(root.path(), None, &Split::Train).unwrap();
     assert_eq!(data.class_names(), ["mouse (1)", "mouse (2)"]);
     assert_eq!(data.report.notes.len(), 2);
 }
@@ -85,12 +85,13 @@ fn repeated_category_names_are_told_apart() {
 fn missing_pictures_are_listed_or_kept() {
     let images: Vec<_> = (1..=15).map(image).collect();
     let root = root_with(&images.join(","), &object(1, 3, 7), TWO, &["2.jpg"]);
-    let Err(DataError::MissingImages { count, total, first, .. }) = CocoDataset::open(root.path(), &Split::Train)
-    else {
-        panic!("accepted")
-    };
-    assert_eq!((count, total, first.len()), (14, 15, 10));
-    let kept = CocoDataset::open_with(root.path(), &Split::Train, MissingImages::Keep).unwrap();
+    let error = DetectionDataset::open(root.path(), None, &Split::Train).unwrap_err();
+    let DataError::MissingImages { total, missing, .. } = &error else { panic!("{error}") };
+    assert_eq!((*total, missing.len()), (15, 14));
+    let text = error.to_string();
+    assert!(text.starts_with("14 of 15 pictures") && text.contains("first 10: ") && !text.contains("12.jpg"), "{text}");
+    let options = ReadOptions { missing: MissingImages::Keep, ..ReadOptions::default() };
+    let kept = DetectionDataset::open_with(root.path(), options, &Split::Train).unwrap();
     assert_eq!(kept.images.len(), 15);
     assert_eq!(kept.report.missing.len(), 14);
     assert_eq!(kept.images[2].annotations.len(), 1);
@@ -112,7 +113,7 @@ fn the_5k_list_cuts_coco_2014() {
     }
     fs::write(root.join("5k.txt"), "/elsewhere/val2014/12.jpg\r\n").unwrap();
     let ids = |split: &Split| -> Vec<u64> {
-        CocoDataset::open(root, split).unwrap().images.iter().map(|image| image.id).collect()
+        DetectionDataset::open(root, None, split).unwrap().images.iter().map(|image| image.id).collect()
     };
     assert_eq!(ids(&Split::Val), [12]);
     assert_eq!(ids(&Split::Train), [1, 2, 11, 13]);
@@ -120,7 +121,7 @@ fn the_5k_list_cuts_coco_2014() {
     assert_eq!(ids(&Split::Train), [2, 13]);
     assert_eq!(ids(&Split::Named("val2014".into())), [11, 12, 13]);
     fs::write(root.join("5k.txt"), "12.jpg\n99.jpg\n").unwrap();
-    let text = CocoDataset::open(root, &Split::Val).unwrap_err().to_string();
+    let text = DetectionDataset::open(root, None, &Split::Val).unwrap_err().to_string();
     assert!(text.contains("line 2") && text.contains("99.jpg"), "{text}");
 }
 
@@ -128,8 +129,8 @@ fn the_5k_list_cuts_coco_2014() {
 #[ignore = "needs WRS_TEST_DATA"]
 fn real_coco_opens_and_counts_agree_with_its_readme() {
     let data = PathBuf::from(std::env::var_os("WRS_TEST_DATA").expect("WRS_TEST_DATA"));
-    let train = CocoDataset::open(&data.join("coco_tiny"), &Split::Train).unwrap();
-    let val = CocoDataset::open(&data.join("coco_tiny"), &Split::Val).unwrap();
+    let train = DetectionDataset::open(&data.join("coco_tiny"), None, &Split::Train).unwrap();
+    let val = DetectionDataset::open(&data.join("coco_tiny"), None, &Split::Val).unwrap();
     assert_eq!((train.images.len(), train.report.annotations), (80, 705));
     assert_eq!((val.images.len(), val.report.annotations), (80, 815));
     assert_eq!(train.categories, val.categories);
@@ -137,9 +138,10 @@ fn real_coco_opens_and_counts_agree_with_its_readme() {
         (train.categories[0].id, train.categories[79].id, train.categories[79].name.as_str()),
         (1, 90, "toothbrush")
     );
-    assert_eq!(CocoDataset::open(&data.join("coco_mini"), &Split::Train).unwrap().report.annotations, 739);
+    assert_eq!(DetectionDataset::open(&data.join("coco_mini"), None, &Split::Train).unwrap().report.annotations, 739);
     let images = data.join("bccd/BCCD/JPEGImages");
     let cells =
-        CocoDataset::open_files(&data.join("bccd/coco/instances_train.json"), &images, MissingImages::Refuse).unwrap();
+        DetectionDataset::open_files(&data.join("bccd/coco/instances_train.json"), &images, MissingImages::Refuse)
+            .unwrap();
     assert_eq!((cells.images.len(), cells.categories.len()), (205, 3));
 }

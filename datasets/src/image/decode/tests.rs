@@ -1,12 +1,10 @@
-use std::path::PathBuf;
-
 use ::image::ExtendedColorType;
 use ::image::ImageEncoder;
-use ::image::codecs::jpeg::JpegEncoder;
 use ::image::codecs::png::PngEncoder;
 use proptest::prelude::*;
 
 use super::*;
+use crate::testing::{jpeg, smooth, with_orientation};
 
 const NAME: &str = "x.jpg";
 
@@ -14,25 +12,6 @@ fn png(bytes: &[u8], width: u32, height: u32, colour: ExtendedColorType) -> Vec<
     let mut out = Vec::new();
     PngEncoder::new(&mut out).write_image(bytes, width, height, colour).unwrap();
     out
-}
-
-fn smooth(width: usize, height: usize) -> Vec<u8> {
-    (0..width * height).flat_map(|i| [(i % width * 7) as u8, (i / width * 9) as u8, 90]).collect()
-}
-
-fn jpeg(width: usize, height: usize) -> Vec<u8> {
-    let mut out = Vec::new();
-    JpegEncoder::new_with_quality(&mut out, 95)
-        .write_image(&smooth(width, height), width as u32, height as u32, ExtendedColorType::Rgb8)
-        .unwrap();
-    out
-}
-
-/// The JPEG with an EXIF segment that holds nothing but an orientation.
-fn with_orientation(jpeg: &[u8], orientation: u8) -> Vec<u8> {
-    let mut exif = b"\xFF\xE1\x00\x22Exif\0\0MM\0\x2A\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0".to_vec();
-    exif.extend([orientation, 0, 0, 0, 0, 0, 0]);
-    [&jpeg[..2], &exif, &jpeg[2..]].concat()
 }
 
 fn decode(bytes: &[u8]) -> Decoded {
@@ -106,6 +85,39 @@ fn what_is_no_picture_is_named() {
 }
 
 #[test]
+fn only_what_the_pixels_need_decides_about_a_jpeg() {
+    let whole = jpeg(24, 17);
+    let clean = decode(&whole);
+    let with = |extra: &[u8]| [&whole[..2], extra, &whole[2..]].concat();
+    let segment = |marker: u8, payload: &[u8]| [&[0xFF, marker, 0, payload.len() as u8 + 2], payload].concat();
+    let harmless = [
+        [&segment(0xFE, b"stray bytes follow")[..], b"stray \xFF\0"].concat(),
+        segment(0xE2, b"ICC_PROFILE\0\x09\x02broken"),
+        segment(0xEE, b"Adobe short"),
+        segment(0xFE, b"a comment"),
+        vec![0xFF, 0xFF, 0xFF, 0xFE, 0, 2],
+    ];
+    for extra in harmless {
+        assert_eq!(decode(&with(&extra)), clean, "{extra:?}");
+    }
+    assert_eq!(decode(&[&whole[..], b"more"].concat()), clean, "bytes behind the end");
+    assert!(refusal(&with(&[0xFF, 0xE2, 0, 1])).contains("segment FFE2 has a length of 1"));
+    assert!(refusal(&whole[..whole.len() - 2]).contains("it ends before its end marker"));
+    assert!(refusal(&[&whole[..2], &[0xFF, 0xD9]].concat()).contains("no frame header"));
+}
+
+#[test]
+fn a_jpeg_with_damaged_pixels_is_refused() {
+    let mut file = jpeg(64, 64);
+    let end = file.len();
+    // Ones throughout are no code of the standard's tables.
+    for pair in file[end - 40..end - 2].chunks_exact_mut(2) {
+        pair.copy_from_slice(&[0xFF, 0]);
+    }
+    assert!(refusal(&file).starts_with("cannot decode x.jpg: "), "{}", refusal(&file));
+}
+
+#[test]
 fn a_giant_is_refused_before_memory_is_taken() {
     let mut file = jpeg(8, 8);
     let sof = file.windows(2).position(|w| w == [0xFF, 0xC0]).unwrap();
@@ -134,96 +146,6 @@ proptest! {
                 if let Ok(decoded) = decode_image(bytes, Path::new(NAME), None) {
                     prop_assert_eq!(decoded.image.pixels.len(), decoded.image.size.area() * 3);
                 }
-            }
-        }
-    }
-}
-
-fn odd_images() -> PathBuf {
-    PathBuf::from(std::env::var_os("WRS_TEST_DATA").expect("WRS_TEST_DATA")).join("odd_images")
-}
-
-/// The manifest says what another decoder made of each file: what it reads in full, we read, at the same size.
-#[test]
-#[ignore = "needs WRS_TEST_DATA"]
-fn odd_pictures_are_read_or_refused_with_a_mend() {
-    let root = odd_images();
-    let manifest = fs::read_to_string(root.join("manifest.tsv")).unwrap();
-    let (mut read, mut refused) = (0, Vec::new());
-    for line in manifest.lines().skip(1) {
-        let columns: Vec<_> = line.split('\t').collect();
-        let reference_ok = columns[7].starts_with("ok");
-        match read_image(&root.join(columns[0]), None) {
-            Ok(decoded) => {
-                read += 1;
-                assert_eq!(decoded.image.pixels.len(), decoded.image.size.area() * 3, "{}", columns[0]);
-                let sides = [decoded.image.size, decoded.image.size.transposed()]
-                    .map(|size| format!("({}, {})", size.width, size.height));
-                assert!(!reference_ok || sides.contains(&columns[4].to_owned()), "{line}: {sides:?}");
-            }
-            Err(error) => {
-                assert!(error.to_string().contains("help: "), "{error}");
-                if reference_ok {
-                    refused.push(format!("{}: {error}", columns[0]));
-                }
-            }
-        }
-    }
-    assert!(read >= 120, "{read}");
-    assert!(refused.len() <= 10, "{refused:#?}");
-    eprintln!("read {read}; refused though readable elsewhere: {refused:#?}");
-}
-
-/// Mean absolute difference in levels.
-fn difference(a: &ImageRgb8, b: &ImageRgb8) -> f64 {
-    assert_eq!(a.size, b.size);
-    let sum: u64 = a.pixels.iter().zip(&b.pixels).map(|(a, b)| u64::from(a.abs_diff(*b))).sum();
-    sum as f64 / a.pixels.len() as f64
-}
-
-#[test]
-#[ignore = "needs WRS_TEST_DATA"]
-fn jpegs_look_like_their_reference_pictures() {
-    let read = |name: &str| read_image(&odd_images().join(name), None).unwrap().image;
-    // Under 4 pixels a side decoders differ in how they spread the colours.
-    let sizes = ["1x1", "8x8", "9x9", "15x15", "16x16", "17x17", "31x31", "32x32", "33x33"];
-    let names = sizes.map(|size| format!("size-{size}")).into_iter().chain(["gray".into(), "progressive".into()]);
-    for name in names {
-        let stem = format!("jpeg-decoder/reftest__images__mozilla__jpg-{name}");
-        let off = difference(&read(&format!("{stem}.jpg")), &read(&format!("{stem}.png")));
-        assert!(off < 1.0, "{name}: {off}");
-    }
-    for name in ["cmyk-1", "cmyk-2"] {
-        let stem = format!("jpeg-decoder/reftest__images__mozilla__jpg-{name}");
-        let off = difference(&read(&format!("{stem}.jpg")), &read(&format!("{stem}.png")));
-        assert!(off < 1.0, "{name}: {off}");
-    }
-    let upright = read("pillow/hopper_orientation_2.jpg");
-    for orientation in 3..=8 {
-        let off = difference(&read(&format!("pillow/hopper_orientation_{orientation}.jpg")), &upright);
-        // Those that exchange the sides were subsampled the other way round.
-        assert!(off < 5.0, "orientation {orientation}: {off}");
-    }
-}
-
-#[test]
-#[ignore = "needs WRS_TEST_DATA"]
-fn damaged_odd_pictures_never_panic() {
-    let mut rng = wrs_ops::rng::Rng::new(1, "test", 0, 0);
-    for folder in ["pillow", "jpeg-decoder", "image-rs"] {
-        for entry in fs::read_dir(odd_images().join(folder)).unwrap() {
-            let path = entry.unwrap().path();
-            let file = fs::read(&path).unwrap();
-            if file.is_empty() || file.len() > 20_000 {
-                continue;
-            }
-            for _ in 0..6 {
-                let mut damaged = file.clone();
-                for _ in 0..=rng.below(6) {
-                    let at = rng.below(damaged.len());
-                    damaged[at] = rng.below(256) as u8;
-                }
-                let _ = decode_image(&damaged, &path, None);
             }
         }
     }

@@ -1,14 +1,45 @@
-//! One category list for two splits.
+//! Category lists: names made unique, one list for two splits.
 
-use super::{Category, CocoDataset};
+use std::collections::HashMap;
+
+use super::{Category, DetectionDataset};
 use crate::error::DataError;
+
+/// Adds the id to names that occur more than once; a note for each.
+pub(crate) fn distinct_names(categories: &mut [Category], notes: &mut Vec<String>) {
+    let mut times: HashMap<String, usize> = HashMap::new();
+    for category in categories.iter() {
+        *times.entry(category.name.clone()).or_default() += 1;
+    }
+    for category in categories {
+        if times[&category.name] > 1 {
+            let distinct = format!("{} ({})", category.name, category.id);
+            notes.push(format!("category name \"{}\" is used more than once; {distinct} here", category.name));
+            category.name = distinct;
+        }
+    }
+}
 
 /// Gives both splits the union of their categories, sorted by id, so that class indices agree; returns a line for each
 /// category that only one of them has.
 ///
 /// # Errors
 /// [`DataError::Categories`] where one id has two names.
-pub fn unite_categories(train: &mut CocoDataset, val: &mut CocoDataset) -> Result<Vec<String>, DataError> {
+pub fn unite_categories(train: &mut DetectionDataset, val: &mut DetectionDataset) -> Result<Vec<String>, DataError> {
+    let (union, notes) = union(train, val)?;
+    adopt(train, &union);
+    adopt(val, &union);
+    Ok(notes)
+}
+
+/// The categories of both, sorted by id, and a line for each that only one of them has.
+///
+/// # Errors
+/// [`DataError::Categories`].
+pub(super) fn union(
+    train: &DetectionDataset,
+    val: &DetectionDataset,
+) -> Result<(Vec<Category>, Vec<String>), DataError> {
     let mut union = train.categories.clone();
     let mut notes = Vec::new();
     for category in &val.categories {
@@ -34,9 +65,7 @@ pub fn unite_categories(train: &mut CocoDataset, val: &mut CocoDataset) -> Resul
             notes.push(only_in(category, &train.name, &val.name));
         }
     }
-    adopt(train, &union);
-    adopt(val, &union);
-    Ok(notes)
+    Ok((union, notes))
 }
 
 fn only_in(category: &Category, present: &str, absent: &str) -> String {
@@ -44,7 +73,7 @@ fn only_in(category: &Category, present: &str, absent: &str) -> String {
 }
 
 /// Replaces a list by one that contains it.
-fn adopt(dataset: &mut CocoDataset, union: &[Category]) {
+fn adopt(dataset: &mut DetectionDataset, union: &[Category]) {
     let class_of: Vec<u32> = dataset
         .categories
         .iter()
@@ -59,18 +88,31 @@ fn adopt(dataset: &mut CocoDataset, union: &[Category]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::coco::{Annotation, ImageRecord, ReadReport};
-    use crate::image::ImageSize;
+    use crate::detection::{Annotation, ImageRecord, ReadReport};
+    use crate::image::{Frame, ImageSize};
 
-    fn dataset(name: &str, categories: &[(u64, &str)]) -> CocoDataset {
+    fn dataset(name: &str, categories: &[(u64, &str)]) -> DetectionDataset {
         let annotations = (0..categories.len() as u32)
-            .map(|class| Annotation { class, bbox: [0.0, 0.0, 9.0, 9.0], area: 81.0, is_crowd: false })
+            .map(|class| Annotation {
+                class,
+                bbox: [0.0, 0.0, 9.0, 9.0],
+                area: 81.0,
+                is_crowd: false,
+                difficult: false,
+            })
             .collect();
         let size = ImageSize { width: 10, height: 10 };
-        CocoDataset {
+        DetectionDataset {
             name: name.into(),
             categories: categories.iter().map(|(id, name)| Category { id: *id, name: (*name).into() }).collect(),
-            images: vec![ImageRecord { id: 1, path: "a.jpg".into(), size, on_disk: true, annotations }],
+            images: vec![ImageRecord {
+                id: 1,
+                path: "a.jpg".into(),
+                size,
+                frame: Frame::BySize,
+                on_disk: true,
+                annotations,
+            }],
             report: ReadReport::default(),
         }
     }
@@ -81,7 +123,7 @@ mod tests {
         let notes = unite_categories(&mut train, &mut val).unwrap();
         assert_eq!(notes.len(), 2);
         assert_eq!(train.categories, val.categories);
-        let names = |d: &CocoDataset| -> Vec<String> {
+        let names = |d: &DetectionDataset| -> Vec<String> {
             d.images[0].annotations.iter().map(|a| d.categories[a.class as usize].name.clone()).collect()
         };
         assert_eq!(names(&train), ["cat", "dog"]);

@@ -2,13 +2,14 @@
 
 use std::collections::HashSet;
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use super::{CocoDataset, ImageRecord};
 use serde::{Deserialize, Serialize};
 
+use super::{Annotation, DetectionDataset, Faults, ImageRecord, warning};
 use crate::boxes::PixelBox;
-use crate::image::ImageSize;
+use crate::error::DataError;
+use crate::image::{Decoded, Frame, ImageSize, read_framed};
 
 /// A box with a side of this many pixels or fewer is dropped (torchvision's reference has the same rule).
 const MIN_SIDE_PX: f64 = 1.0;
@@ -26,20 +27,32 @@ pub enum EmptyImages {
 /// One image to train on.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TrainingImage {
-    /// The id in the json.
+    /// The record's id.
     pub image_id: u64,
     /// Where the picture lies.
     pub path: PathBuf,
-    /// Size by the json; the boxes are in its pixels.
+    /// Size by the annotations; the boxes are in its pixels.
     pub size: ImageSize,
+    /// Which way up the annotations take the picture.
+    pub frame: Frame,
     /// Clipped to the image, none degenerate, none twice.
     pub boxes: Vec<PixelBox>,
+}
+
+impl TrainingImage {
+    /// Reads the picture the way up its annotations take it.
+    ///
+    /// # Errors
+    /// As [`crate::image::read_image`].
+    pub fn read(&self) -> Result<Decoded, DataError> {
+        read_framed(&self.path, self.size, self.frame)
+    }
 }
 
 /// The images and boxes of a split as training takes them.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TrainingSet {
-    /// Sorted by json id.
+    /// Sorted by id.
     pub images: Vec<TrainingImage>,
     /// What was left out, to be printed by the caller.
     pub counts: TrainingCounts,
@@ -54,9 +67,11 @@ pub struct TrainingCounts {
     pub boxes: usize,
     /// Left out as crowd regions.
     pub crowds: usize,
+    /// Left out because they are marked difficult.
+    pub difficult: usize,
     /// Kept after being cut at the image's edge by more than a pixel.
     pub clipped: usize,
-    /// Left out because a side within the image is a pixel or less.
+    /// Left out because a side within the image is a pixel or less, or nothing of them is within.
     pub degenerate: usize,
     /// Left out because the image has the same box of the same class already.
     pub duplicates: usize,
@@ -66,8 +81,8 @@ pub struct TrainingCounts {
     pub missing_images: usize,
 }
 
-impl CocoDataset {
-    /// The boxes to train on: crowds dropped, the rest clipped to the image, then those with a side of a pixel or less and
+impl DetectionDataset {
+    /// The boxes to train on: crowds and difficult ones dropped, the rest clipped to the image, then those with a side of a pixel or less and
     /// repeated ones dropped.
     pub fn training_set(&self, empty: EmptyImages) -> TrainingSet {
         let mut counts = TrainingCounts::default();
@@ -85,40 +100,95 @@ impl CocoDataset {
                 }
             }
             counts.boxes += boxes.len();
-            images.push(TrainingImage { image_id: image.id, path: image.path.clone(), size: image.size, boxes });
+            let (path, size, frame) = (image.path.clone(), image.size, image.frame);
+            images.push(TrainingImage { image_id: image.id, path, size, frame, boxes });
         }
         counts.images = images.len();
         TrainingSet { images, counts }
     }
 }
 
-fn training_boxes(image: &ImageRecord, counts: &mut TrainingCounts) -> Vec<PixelBox> {
-    let (width, height) = (image.size.width as f64, image.size.height as f64);
+/// What training makes of an annotation.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Fate {
+    Kept(PixelBox),
+    /// Cut at the image's edge by more than a pixel.
+    Clipped(PixelBox),
+    Crowd,
+    Difficult,
+    /// Nothing of it lies within the image.
+    Outside,
+    /// A side within the image is a pixel or less.
+    Degenerate,
+    Duplicate,
+}
+
+/// The fate of each annotation, in their order.
+fn fates(image: &ImageRecord) -> Vec<Fate> {
     let mut seen = HashSet::new();
+    image.annotations.iter().map(|annotation| fate(annotation, image.size, &mut seen)).collect()
+}
+
+fn fate(annotation: &Annotation, size: ImageSize, seen: &mut HashSet<(u32, [u64; 4])>) -> Fate {
+    if annotation.is_crowd {
+        return Fate::Crowd;
+    }
+    if annotation.difficult {
+        return Fate::Difficult;
+    }
+    let whole = annotation.xyxy();
+    let xyxy = whole.clip(size.width as f64, size.height as f64);
+    if whole.width() > 0.0 && whole.height() > 0.0 && xyxy.area() <= 0.0 {
+        return Fate::Outside;
+    }
+    if xyxy.width() <= MIN_SIDE_PX || xyxy.height() <= MIN_SIDE_PX {
+        return Fate::Degenerate;
+    }
+    if !seen.insert((annotation.class, [xyxy.x0, xyxy.y0, xyxy.x1, xyxy.y1].map(f64::to_bits))) {
+        return Fate::Duplicate;
+    }
+    let labelled = PixelBox { class: annotation.class, xyxy };
+    // Rounding in the files puts many edges a fraction of a pixel outside; that is no news.
+    let is_cut = whole.width() - xyxy.width() > 1.0 || whole.height() - xyxy.height() > 1.0;
+    if is_cut { Fate::Clipped(labelled) } else { Fate::Kept(labelled) }
+}
+
+fn training_boxes(image: &ImageRecord, counts: &mut TrainingCounts) -> Vec<PixelBox> {
     let mut boxes = Vec::with_capacity(image.annotations.len());
-    for annotation in &image.annotations {
-        if annotation.is_crowd {
-            counts.crowds += 1;
-            continue;
+    for fate in fates(image) {
+        match fate {
+            Fate::Kept(labelled) => boxes.push(labelled),
+            Fate::Clipped(labelled) => {
+                counts.clipped += 1;
+                boxes.push(labelled);
+            }
+            Fate::Crowd => counts.crowds += 1,
+            Fate::Difficult => counts.difficult += 1,
+            Fate::Outside | Fate::Degenerate => counts.degenerate += 1,
+            Fate::Duplicate => counts.duplicates += 1,
         }
-        let whole = annotation.xyxy();
-        let xyxy = whole.clip(width, height);
-        if xyxy.width() <= MIN_SIDE_PX || xyxy.height() <= MIN_SIDE_PX {
-            counts.degenerate += 1;
-            continue;
-        }
-        let key = (annotation.class, [xyxy.x0, xyxy.y0, xyxy.x1, xyxy.y1].map(f64::to_bits));
-        if !seen.insert(key) {
-            counts.duplicates += 1;
-            continue;
-        }
-        // Rounding in the json puts many edges a fraction of a pixel outside; that is no news.
-        if whole.width() - xyxy.width() > 1.0 || whole.height() - xyxy.height() > 1.0 {
-            counts.clipped += 1;
-        }
-        boxes.push(PixelBox { class: annotation.class, xyxy });
     }
     boxes
+}
+
+/// Warns of every box of an image that training cuts or leaves out, crowds and difficult ones excepted. `record` names an
+/// annotation of `file` by its position in the image.
+pub(crate) fn warn_of_boxes(image: &ImageRecord, file: &Path, record: &dyn Fn(usize) -> String, faults: &mut Faults) {
+    if !faults.keeps_all() {
+        return;
+    }
+    for (i, fate) in fates(image).into_iter().enumerate() {
+        let (what, help) = match fate {
+            Fate::Kept(_) | Fate::Crowd | Fate::Difficult => continue,
+            Fate::Clipped(_) => ("reaches over the edge and is cut there", "correct it if it is not meant to"),
+            Fate::Outside => ("lies off the picture and is not trained on", "correct or remove it"),
+            Fate::Degenerate => ("has a side of a pixel or less and is not trained on", "correct or remove it"),
+            Fate::Duplicate => ("stands there twice and is trained on once", "remove one of the two"),
+        };
+        let [x, y, width, height] = image.annotations[i].bbox;
+        let problem = format!("the box of {width:.2} x {height:.2} at ({x:.2}, {y:.2}) in {} {what}", image.size);
+        faults.warn(|| warning(file, Some(record(i)), problem, help));
+    }
 }
 
 impl fmt::Display for TrainingCounts {
@@ -128,6 +198,9 @@ impl fmt::Display for TrainingCounts {
             "{} images ({} found without a usable box), {} boxes; left out: {} crowds, {} degenerate, {} duplicates",
             self.images, self.empty_images, self.boxes, self.crowds, self.degenerate, self.duplicates
         )?;
+        if self.difficult > 0 {
+            write!(f, ", {} difficult", self.difficult)?;
+        }
         if self.clipped > 0 {
             write!(f, "; {} clipped to their image", self.clipped)?;
         }
@@ -141,23 +214,25 @@ impl fmt::Display for TrainingCounts {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::coco::{Annotation, ReadReport};
+    use crate::detection::{Annotation, ReadReport};
 
     fn object(class: u32, bbox: [f64; 4], is_crowd: bool) -> Annotation {
-        Annotation { class, bbox, area: bbox[2] * bbox[3], is_crowd }
+        Annotation { class, bbox, area: bbox[2] * bbox[3], is_crowd, difficult: false }
     }
 
     fn image(id: u64, on_disk: bool, annotations: Vec<Annotation>) -> ImageRecord {
-        ImageRecord { id, path: "a.jpg".into(), size: ImageSize { width: 100, height: 50 }, on_disk, annotations }
+        let size = ImageSize { width: 100, height: 50 };
+        ImageRecord { id, path: "a.jpg".into(), size, frame: Frame::BySize, on_disk, annotations }
     }
 
-    fn dataset(images: Vec<ImageRecord>) -> CocoDataset {
-        CocoDataset { name: "x".into(), categories: Vec::new(), images, report: ReadReport::default() }
+    fn dataset(images: Vec<ImageRecord>) -> DetectionDataset {
+        DetectionDataset { name: "x".into(), categories: Vec::new(), images, report: ReadReport::default() }
     }
 
     #[test]
     fn each_rule_is_applied_and_counted() {
         let annotations = vec![
+            Annotation { difficult: true, ..object(0, [30.0, 30.0, 9.0, 9.0], false) },
             object(0, [10.0, 10.0, 20.0, 20.0], false),
             object(0, [10.0, 10.0, 20.0, 20.0], false), // repeated
             object(1, [10.0, 10.0, 20.0, 20.0], false), // another class: kept
@@ -174,7 +249,7 @@ mod tests {
         assert_eq!(boxes, expected);
         let counts =
             TrainingCounts { images: 1, boxes: 3, crowds: 1, clipped: 1, degenerate: 4, duplicates: 1, ..set.counts };
-        assert_eq!(set.counts, counts);
+        assert_eq!(set.counts, TrainingCounts { difficult: 1, ..counts });
     }
 
     #[test]

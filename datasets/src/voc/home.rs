@@ -1,0 +1,125 @@
+//! Where a VOC folder lies, and its lists.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::detection::{Faults, Split};
+use crate::error::DataError;
+
+/// The root itself, or the folders in it and in its `VOCdevkit` that hold VOC data; sorted.
+pub(super) fn homes(root: &Path) -> Vec<PathBuf> {
+    if is_home(root) {
+        return vec![root.to_path_buf()];
+    }
+    let folders = |root: &Path| fs::read_dir(root).into_iter().flatten().flatten().map(|entry| entry.path());
+    let mut found: Vec<_> = folders(root).chain(folders(&root.join("VOCdevkit"))).filter(|p| is_home(p)).collect();
+    found.sort();
+    found
+}
+
+/// The one VOC folder under a root.
+///
+/// # Errors
+/// [`DataError::Layout`] where there is none, and where there are several.
+pub(super) fn only_home(root: &Path) -> Result<PathBuf, DataError> {
+    let homes = homes(root);
+    let fault =
+        |looked, help| DataError::Layout { wanted: "single VOC folder".into(), root: root.into(), looked, help };
+    match homes.as_slice() {
+        [one] => Ok(one.clone()),
+        [] => {
+            let help = "expected Annotations/*.xml, JPEGImages/ and ImageSets/Main/ in one folder";
+            Err(fault(vec![root.join("Annotations"), root.join("JPEGImages")], help.into()))
+        }
+        [first, ..] => {
+            let help =
+                format!("there are {}; name one of them as the root, for example {}", homes.len(), first.display());
+            Err(fault(homes.clone(), help))
+        }
+    }
+}
+
+fn is_home(folder: &Path) -> bool {
+    folder.join("JPEGImages").is_dir() && annotations(folder).next().is_some()
+}
+
+/// The xml files of a VOC folder, in no order.
+pub(super) fn annotations(home: &Path) -> impl Iterator<Item = PathBuf> {
+    let entries = fs::read_dir(home.join("Annotations")).into_iter().flatten().flatten();
+    entries.map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|ending| ending == "xml"))
+}
+
+/// The list of a split.
+///
+/// # Errors
+/// [`DataError::Layout`] where there is none.
+pub(super) fn list_of(home: &Path, split: &Split) -> Result<PathBuf, DataError> {
+    let folder = home.join("ImageSets").join("Main");
+    let list = folder.join(format!("{split}.txt"));
+    if list.is_file() {
+        return Ok(list);
+    }
+    let entries = fs::read_dir(&folder).into_iter().flatten().flatten().map(|entry| entry.file_name());
+    let names = entries.filter_map(|name| Some(name.to_string_lossy().strip_suffix(".txt")?.to_owned()));
+    let mut present: Vec<_> = names.collect();
+    present.sort();
+    Err(DataError::Layout {
+        wanted: format!("VOC split {split}"),
+        root: home.to_path_buf(),
+        looked: vec![list],
+        help: match present.as_slice() {
+            [] => "write this list: the names of the split's pictures, one a line, without their ending".into(),
+            some => format!("splits present: {}", some.join(", ")),
+        },
+    })
+}
+
+/// The stems of a list, sorted, with the line of each. A byte order mark, CRLF, blank lines and endings such as `.jpg` are no
+/// fault; a second column, as the lists of single classes have, is left aside with a note. A repeated stem is pushed.
+///
+/// # Errors
+/// [`DataError::Io`].
+pub(super) fn read_list(
+    list: &Path,
+    notes: &mut Vec<String>,
+    faults: &mut Faults,
+) -> Result<BTreeMap<String, usize>, DataError> {
+    let bytes = fs::read(list).map_err(DataError::io("read", list))?;
+    let text = String::from_utf8_lossy(&bytes);
+    let (mut stems, mut has_column) = (BTreeMap::new(), false);
+    for (i, line) in text.trim_start_matches('\u{feff}').lines().enumerate() {
+        let line = line.trim();
+        // The second column of the lists of single classes: 1, 0 (difficult ones only) or -1.
+        let (entry, column) = match line.rsplit_once(char::is_whitespace) {
+            Some((entry, "1" | "0" | "-1")) => (entry.trim_end(), true),
+            _ => (line, false),
+        };
+        if entry.is_empty() {
+            continue;
+        }
+        has_column |= column;
+        if let Some(first) = stems.insert(stem_of(entry), i + 1) {
+            faults.error(DataError::Record {
+                path: list.to_path_buf(),
+                record: format!("line {}", i + 1),
+                expected: "a picture of its own".into(),
+                got: format!("{entry}, listed in line {first}"),
+                help: "list each picture once",
+            });
+        }
+    }
+    if has_column {
+        notes.push(format!("{}: the second column is not used; all listed pictures are taken", list.display()));
+    }
+    Ok(stems)
+}
+
+/// Without the ending of a picture.
+pub(super) fn stem_of(entry: &str) -> String {
+    let is_picture = |ending: &str| ["jpg", "jpeg", "png", "bmp"].contains(&ending.to_lowercase().as_str());
+    match entry.rsplit_once('.') {
+        Some((stem, ending)) if is_picture(ending) => stem.to_owned(),
+        _ => entry.to_owned(),
+    }
+}

@@ -1,0 +1,118 @@
+//! Why two arms cannot be compared.
+
+use std::fmt;
+
+use crate::compare::ApMetric;
+use crate::error::EvalError;
+
+/// Seeds, ascending; prints `none` when empty.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SeedList(pub Vec<u64>);
+
+impl fmt::Display for SeedList {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.is_empty() {
+            return f.write_str("none");
+        }
+        for (position, seed) in self.0.iter().enumerate() {
+            write!(f, "{}{seed}", if position == 0 { "" } else { ", " })?;
+        }
+        Ok(())
+    }
+}
+
+/// Why two arms cannot be compared.
+#[derive(Debug, thiserror::Error)]
+pub enum CompareError {
+    /// An arm is empty.
+    #[error("arm {arm}: expected at least one run, got none")]
+    NoRuns {
+        /// The arm's name.
+        arm: String,
+    },
+    /// An arm has two runs of one seed: they would not be independent.
+    #[error("arm {arm}: expected one run a seed, got several of seeds {seeds}\nhelp: name each run once")]
+    RepeatedSeeds {
+        /// The arm's name.
+        arm: String,
+        /// The seeds that repeat.
+        seeds: SeedList,
+    },
+    /// The arms were not trained with the same seeds.
+    #[error(
+        "expected runs of the same seeds in both arms, got seeds only in {a}: {only_a}; only in {b}: {only_b}\nhelp: train the missing runs, or name the runs of the shared seeds alone: {shared}"
+    )]
+    UnpairedSeeds {
+        /// The first arm's name.
+        a: String,
+        /// Its seeds without a partner.
+        only_a: SeedList,
+        /// The second arm's name.
+        b: String,
+        /// Its seeds without a partner.
+        only_b: SeedList,
+        /// The seeds of both.
+        shared: SeedList,
+    },
+    /// A confidence that is no probability.
+    #[error("expected a confidence between 0 and 1, got {confidence}\nhelp: 95 % is 0.95")]
+    BadConfidence {
+        /// The confidence as given.
+        confidence: f64,
+    },
+    /// A least effect that nothing can exceed, or everything.
+    #[error("expected a least effect of 0 or more, got {min_effect}")]
+    BadMinEffect {
+        /// The least effect as given.
+        min_effect: f64,
+    },
+    /// Percentiles further out than the draws reach.
+    #[error("expected at least {least} draws for a confidence of {confidence}, got {draws}")]
+    TooFewDraws {
+        /// The draws asked for.
+        draws: usize,
+        /// The least that leave one draw beyond either end.
+        least: usize,
+        /// The confidence asked for.
+        confidence: f64,
+    },
+    /// A bootstrap over a single image has one outcome.
+    #[error("expected at least 2 images to draw from, got {images}")]
+    TooFewImages {
+        /// Images of the ground truth.
+        images: usize,
+    },
+    /// No class has an object that counts.
+    #[error(
+        "expected objects in the ground truth, got none that count: the metric is undefined\nhelp: compare on a labelled split"
+    )]
+    Undefined,
+    /// Too few objects for a bootstrap over images.
+    #[error(
+        "expected objects in at least {least} of {draws} draws of images, got {defined}\nhelp: compare on a split with more labelled images"
+    )]
+    MostlyUndefined {
+        /// The draws.
+        draws: usize,
+        /// Those with an object.
+        defined: usize,
+        /// The least that leave one draw beyond either end.
+        least: usize,
+    },
+    /// A name that is no metric.
+    #[error("expected a metric among {}, got `{name}`", ApMetric::ALL.map(ApMetric::name).join(", "))]
+    UnknownMetric {
+        /// The name as given.
+        name: String,
+    },
+    /// The records of one run cannot be scored.
+    #[error("arm {arm}, seed {seed}: {source}")]
+    InRun {
+        /// The arm's name.
+        arm: String,
+        /// The run's seed.
+        seed: u64,
+        /// What is wrong with them.
+        source: EvalError,
+    },
+}

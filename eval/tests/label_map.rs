@@ -1,0 +1,136 @@
+//! Index PNGs: every depth and layout read as indices, everything else refused, no bytes that break the reader.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
+mod masks;
+
+use masks::{Header, palette, png, png_of_data};
+use proptest::prelude::*;
+use wrs_eval::{LabelMapError, decode_label_map};
+
+fn refusal(bytes: &[u8]) -> String {
+    decode_label_map(bytes).unwrap_err().to_string()
+}
+
+#[test]
+fn a_palette_mask_is_its_indices_not_its_colours() {
+    let map = decode_label_map(&png(palette(3, 2), &[0, 20, 255, 1, 2, 3])).unwrap();
+    assert_eq!((map.width, map.height), (3, 2));
+    assert_eq!(map.labels, [0, 20, 255, 1, 2, 3]);
+}
+
+#[test]
+fn masks_of_several_channels_are_refused_with_the_mend() {
+    for (color, channels, name) in [(2, 3, "RGB"), (6, 4, "RGB with alpha"), (4, 2, "grey with alpha")] {
+        let bytes = png(Header { width: 2, height: 1, color, bits: 8, interlace: 0 }, &vec![7; 2 * channels]);
+        let text = refusal(&bytes);
+        assert!(text.contains(&format!("got {name}\nhelp: map each colour of the mask to its class index")), "{text}");
+    }
+}
+
+#[test]
+fn sixteen_bits_are_labels_up_to_255() {
+    let header = Header { width: 2, height: 2, color: 0, bits: 16, interlace: 0 };
+    assert_eq!(decode_label_map(&png(header, &[0, 255, 20, 1])).unwrap().labels, [0, 255, 20, 1]);
+    let text = refusal(&png(header, &[0, 255, 20, 256]));
+    assert!(text.starts_with("expected labels 0 to 255, got 256 at x 1, y 1"), "{text}");
+}
+
+#[test]
+fn other_formats_are_named() {
+    assert!(refusal(b"\xff\xd8\xff\xe0 JFIF").contains("got a JPEG, whose compression changes labels"));
+    assert!(refusal(b"").contains("got an empty file"));
+    assert!(refusal(b"II*\0").contains("got a TIFF"));
+    assert!(refusal(b"hello").contains("got other bytes"));
+}
+
+#[test]
+fn a_header_of_too_many_pixels_allocates_nothing() {
+    for (width, height) in [(0x7fff_ffff, 0x7fff_ffff), (10_001, 10_000), (1, 100_000_001)] {
+        let bytes = png_of_data(palette(width, height), &[0x78, 1, 3, 0, 0, 0, 0, 1]);
+        let error = decode_label_map(&bytes).unwrap_err();
+        assert!(matches!(error, LabelMapError::TooLarge { .. }), "{width}x{height}: {error}");
+    }
+    let empty = decode_label_map(&png_of_data(palette(0, 4), &[0x78, 1, 3, 0, 0, 0, 0, 1])).unwrap_err();
+    assert!(matches!(empty, LabelMapError::Damaged(_)), "{empty}");
+}
+
+#[test]
+fn a_mask_cut_off_anywhere_in_its_data_is_damaged() {
+    let bytes = png(palette(30, 20), &[5; 600]);
+    let after_data = bytes.len() - 12; // IEND
+    for end in 8..after_data {
+        let error = decode_label_map(&bytes[..end]).expect_err("a part is missing");
+        assert!(matches!(error, LabelMapError::Damaged(_)), "{end} bytes: {error}");
+    }
+}
+
+fn header() -> impl Strategy<Value = Header> {
+    let depths =
+        prop_oneof![(prop_oneof![Just(0), Just(3)], prop_oneof![Just(1), Just(2), Just(4), Just(8)]), Just((0, 16_u8))];
+    (1..20_u32, 1..20_u32, depths, 0..2_u8).prop_map(|(width, height, (color, bits), interlace)| Header {
+        width,
+        height,
+        color,
+        bits,
+        interlace,
+    })
+}
+
+fn mask() -> impl Strategy<Value = (Header, Vec<u16>)> {
+    header().prop_flat_map(|header| {
+        let largest = (1_u16 << header.bits.min(8)) - 1;
+        (Just(header), prop::collection::vec(0..=largest, (header.width * header.height) as usize))
+    })
+}
+
+proptest! {
+    #[test]
+    fn every_depth_and_interlacing_reads_its_samples((header, samples) in mask()) {
+        let map = decode_label_map(&png(header, &samples)).unwrap();
+        prop_assert_eq!((map.width, map.height), (header.width as usize, header.height as usize));
+        prop_assert!(map.labels.iter().map(|&label| u16::from(label)).eq(samples));
+    }
+
+    #[test]
+    fn random_bytes_do_not_break_the_reader(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
+        prop_assert!(decode_label_map(&bytes).is_err());
+    }
+
+    #[test]
+    fn mutated_masks_do_not_break_the_reader(
+        (header, samples) in mask(),
+        changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6),
+        end in any::<prop::sample::Index>(),
+    ) {
+        let mut bytes = png(header, &samples);
+        for (at, value) in &changes {
+            *at.get_mut(&mut bytes) = *value;
+        }
+        check_shape(&bytes)?;
+        check_shape(&bytes[..end.index(bytes.len())])?;
+    }
+
+    #[test]
+    fn fitting_checksums_over_any_header_and_data_do_not_break_the_reader(
+        width in prop_oneof![0..40_u32, any::<u32>()],
+        height in prop_oneof![0..40_u32, any::<u32>()],
+        (color, bits, interlace) in (0..8_u8, prop_oneof![Just(1_u8), Just(2), Just(4), Just(8), Just(16), any::<u8>()], 0..3_u8),
+        mut data in prop::collection::vec(any::<u8>(), 0..200),
+        zlib in any::<bool>(),
+    ) {
+        if zlib && data.len() > 2 {
+            data[..2].copy_from_slice(&[0x78, 0x01]);
+        }
+        check_shape(&png_of_data(Header { width, height, color, bits, interlace }, &data))?;
+    }
+}
+
+/// What is read has the size that it says, and fits the limit.
+fn check_shape(bytes: &[u8]) -> Result<(), TestCaseError> {
+    if let Ok(map) = decode_label_map(bytes) {
+        prop_assert_eq!(map.labels.len(), map.width * map.height);
+        prop_assert!(map.labels.len() <= 100_000_000);
+    }
+    Ok(())
+}
