@@ -36,7 +36,7 @@ pub use config::OptimizerConfig;
 pub use ema::{Ema, EmaConfig};
 pub use error::OptimError;
 pub use groups::{DecayScope, Group, GroupSize, Groups, Warming};
-pub use norms::{NormStats, NormTrace, trace_norms};
+pub use norms::{NormStats, NormTrace};
 pub use schedule::{Factors, RunLength, Schedule};
 pub use sgd::Sgd;
 pub use state::{OptimizerState, SavedState};

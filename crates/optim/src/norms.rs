@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
-use wrs_nn::Params;
+use wrs_nn::{ParamId, Params};
 use wrs_ops::rows;
 
 use crate::wrs::MIN_NORM;
 use crate::wrs::report::Tally;
 use crate::wrs::target::targets;
-use crate::{OptimError, RowStats, Select};
+use crate::{OptimError, RowStats, Select, WrsReport};
 
 /// Rows of filters and their L2 norms.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
@@ -38,58 +38,50 @@ pub struct NormTrace {
     pub tensors: BTreeMap<String, NormStats>,
 }
 
-/// Measures the convolutions that feed a batch norm, frozen ones left out, at a learning rate; none where there are none.
-///
-/// # Errors
-/// A filter without values.
-pub fn trace_norms(params: &Params, lr: f64) -> Result<Option<NormTrace>, OptimError> {
-    let (mut all, mut tensors) = (Sums::default(), BTreeMap::new());
-    for target in targets(params, Select::Filters) {
-        let mut norms = vec![0.0; target.rows];
-        rows::row_norms(params.values(target.weight), target.row_len, &mut norms)?;
-        let mut sums = Sums::default();
-        for norm in norms {
-            sums.row(norm);
+impl NormTrace {
+    /// Measures the convolutions that feed a batch norm, frozen ones left out, at a learning rate; none where there are none.
+    ///
+    /// # Errors
+    /// A filter without values.
+    pub fn measure(params: &Params, lr: f64) -> Result<Option<Self>, OptimError> {
+        let (mut all, mut tensors) = (Tally::default(), BTreeMap::new());
+        for target in targets(params, Select::Filters) {
+            let mut norms = vec![0.0; target.rows];
+            rows::row_norms(params.values(target.weight), target.row_len, &mut norms)?;
+            let mut tally = Tally::default();
+            for &norm in &norms {
+                tally.row(norm);
+            }
+            tally.skip(norms.iter().filter(|&&norm| norm < MIN_NORM).count());
+            all.add(&tally);
+            tensors.insert(params.get(target.weight).name.clone(), NormStats::at(&tally.stats(0), lr));
         }
-        all.add(&sums);
-        tensors.insert(params.get(target.weight).name.clone(), sums.stats(lr));
+        let any = !tensors.is_empty();
+        Ok(any.then(|| Self { all: NormStats::at(&all.stats(0), lr), tensors }))
     }
-    Ok((!tensors.is_empty()).then(|| NormTrace { all: all.stats(lr), tensors }))
+
+    /// What a rescale found: the norms as the steps since the last one left them, not the ones it made.
+    pub fn found_by(report: &WrsReport, params: &Params, lr: f64) -> Self {
+        let named = |(id, stats): &(ParamId, RowStats)| (params.get(*id).name.clone(), NormStats::at(stats, lr));
+        Self { all: NormStats::at(&report.all, lr), tensors: report.tensors.iter().map(named).collect() }
+    }
 }
 
-#[derive(Clone, Copy, Debug, Default)]
-struct Sums {
-    norms: Tally,
-    inverse_squares: f64,
-}
-
-impl Sums {
-    fn row(&mut self, norm: f64) {
-        self.norms.row(norm);
-        if norm >= MIN_NORM {
-            self.inverse_squares += 1.0 / (norm * norm);
-        } else {
-            self.norms.skip(1);
-        }
-    }
-
-    fn add(&mut self, other: &Self) {
-        self.norms.add(&other.norms);
-        self.inverse_squares += other.inverse_squares;
-    }
-
-    fn stats(&self, lr: f64) -> NormStats {
-        let RowStats { rows, rows_skipped, norm_min, norm_mean, norm_max, .. } = self.norms.stats(0);
-        let directed = rows - rows_skipped;
-        let effective_lr = (directed > 0).then(|| lr * self.inverse_squares / directed as f64);
-        NormStats { rows, rows_without_direction: rows_skipped, norm_min, norm_mean, norm_max, effective_lr }
+impl NormStats {
+    fn at(stats: &RowStats, lr: f64) -> Self {
+        let &RowStats { rows, rows_skipped, norm_min, norm_mean, norm_max, inverse_square, .. } = stats;
+        let effective_lr = inverse_square.map(|mean| lr * mean);
+        Self { rows, rows_without_direction: rows_skipped, norm_min, norm_mean, norm_max, effective_lr }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::num::NonZeroU64;
+
     use super::*;
     use crate::tiny_net::{id, tiny_net};
+    use crate::{DecayScope, Groups, Momentum, Optimizer, Sgd, Wrs, WrsConfig};
 
     #[test]
     fn norms_and_effective_rates_by_hand() {
@@ -99,7 +91,7 @@ mod tests {
         for row in 0..4 {
             params.values_mut(id(&params, "b.conv.weight"))[27 * row] = 2.0;
         }
-        let trace = trace_norms(&params, 0.1).unwrap().unwrap();
+        let trace = NormTrace::measure(&params, 0.1).unwrap().unwrap();
         assert_eq!(trace.tensors.keys().collect::<Vec<_>>(), ["a.conv.weight", "b.conv.weight"]);
         let a = NormStats {
             rows: 3,
@@ -118,13 +110,33 @@ mod tests {
     }
 
     #[test]
+    fn a_rescale_shows_the_norms_it_found() {
+        let mut params = tiny_net(0);
+        let config = WrsConfig {
+            tau: NonZeroU64::MIN,
+            select: Select::Filters,
+            literal: false,
+            rescale_at_start: true,
+            angles: false,
+            active: None,
+        };
+        let groups = Groups::by_role(&params, DecayScope::Conv, 0.0, &[]).unwrap();
+        let before = NormTrace::measure(&params, 0.1).unwrap().unwrap();
+        let mut wrs = Wrs::new(Sgd::new(groups, Momentum::Nesterov), &params, config).unwrap();
+        let report = wrs.start(&mut params).unwrap().rescale.unwrap();
+        assert_eq!(NormTrace::found_by(&report, &params, 0.1), before);
+        let after = NormTrace::measure(&params, 0.1).unwrap().unwrap();
+        assert!((after.all.norm_mean - 1.0).abs() < 1e-6);
+    }
+
+    #[test]
     fn rows_without_direction_have_no_rate_and_frozen_ones_are_left_out() {
         let mut params = tiny_net(0);
         params.values_mut(id(&params, "a.conv.weight")).fill(0.0);
         params.freeze("b");
-        let trace = trace_norms(&params, 0.1).unwrap().unwrap();
+        let trace = NormTrace::measure(&params, 0.1).unwrap().unwrap();
         assert_eq!((trace.tensors.len(), trace.all.rows, trace.all.effective_lr), (1, 3, None));
         params.freeze("a");
-        assert_eq!(trace_norms(&params, 0.1).unwrap(), None);
+        assert_eq!(NormTrace::measure(&params, 0.1).unwrap(), None);
     }
 }

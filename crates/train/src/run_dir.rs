@@ -106,6 +106,16 @@ impl RunFiles {
         self.root.join("best.safetensors")
     }
 
+    /// `detections.json`: what the best weights found in the validation split, in COCO's results form.
+    pub fn detections(&self) -> PathBuf {
+        self.root.join("detections.json")
+    }
+
+    /// `norms.svg`: filter norms and effective learning rates over the steps.
+    pub fn norms(&self) -> PathBuf {
+        self.root.join("norms.svg")
+    }
+
     /// `report.html`.
     pub fn report(&self) -> PathBuf {
         self.root.join("report.html")
@@ -188,7 +198,9 @@ impl RunDir {
         let files = RunFiles::at(root)?;
         let lock = take_lock(root)?;
         let run = Self { files, _lock: lock };
-        for file in [run.files.best(), run.files.metrics(), run.files.root.join(INFO)] {
+        let files = &run.files;
+        let replaced = [files.best(), files.detections(), files.norms(), files.metrics(), files.root.join(INFO)];
+        for file in replaced {
             durable::remove_leftover(&file)?;
         }
         Ok(run)
@@ -207,12 +219,16 @@ impl RunDir {
         Checkpoints::open(&self.files.root.join("ckpt"), keep)
     }
 
-    /// Replaces `best.safetensors` at once; to be called before the checkpoint whose state names it is saved.
+    /// Replaces one of the run's files at once; `best.safetensors` before the checkpoint whose state names it is saved.
     ///
     /// # Errors
     /// [`RunDirError::File`].
-    pub fn replace_best(&self, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), RunDirError> {
-        durable::replace(&self.files.best(), write)?;
+    pub fn replace(
+        &self,
+        file: &Path,
+        write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+    ) -> Result<(), RunDirError> {
+        durable::replace(file, write)?;
         Ok(())
     }
 
@@ -236,8 +252,8 @@ impl RunDir {
     }
 }
 
-/// A recipe's name as the name of a directory.
-fn file_name(name: &str) -> String {
+/// A recipe's name as the name of a directory: `coco/yolov3-wrs` becomes `coco-yolov3-wrs`.
+pub fn file_name(name: &str) -> String {
     let plain = |c: char| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '-' };
     let name: String = name.chars().map(plain).collect();
     let name = name.trim_start_matches(['.', '-']);

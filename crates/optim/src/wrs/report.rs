@@ -3,6 +3,8 @@
 use serde::Serialize;
 use wrs_nn::ParamId;
 
+use super::MIN_NORM;
+
 /// Rows as a rescale found them.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct RowStats {
@@ -16,6 +18,8 @@ pub struct RowStats {
     pub norm_mean: f64,
     /// Largest norm before.
     pub norm_max: f64,
+    /// Mean of `1 / norm^2` before, over the rows that have a direction; none without such rows.
+    pub inverse_square: Option<f64>,
     /// Angle in radians between a row now and at the last rescale, over the steps since, mean over the rows that have a
     /// direction; none without such rows, steps or a kept copy.
     pub angle_per_step: Option<f64>,
@@ -42,13 +46,25 @@ pub(crate) struct Tally {
     least: f64,
     sum: f64,
     largest: f64,
+    directed: usize,
+    inverse_squares: f64,
     angles: f64,
     angled_rows: usize,
 }
 
 impl Default for Tally {
     fn default() -> Self {
-        Self { rows: 0, skipped: 0, least: f64::INFINITY, sum: 0.0, largest: 0.0, angles: 0.0, angled_rows: 0 }
+        Self {
+            rows: 0,
+            skipped: 0,
+            least: f64::INFINITY,
+            sum: 0.0,
+            largest: 0.0,
+            directed: 0,
+            inverse_squares: 0.0,
+            angles: 0.0,
+            angled_rows: 0,
+        }
     }
 }
 
@@ -59,6 +75,10 @@ impl Tally {
         self.least = self.least.min(norm);
         self.sum += norm;
         self.largest = self.largest.max(norm);
+        if norm >= MIN_NORM {
+            self.directed += 1;
+            self.inverse_squares += 1.0 / (norm * norm);
+        }
     }
 
     /// Counts rows that were left.
@@ -79,6 +99,8 @@ impl Tally {
         self.least = self.least.min(other.least);
         self.sum += other.sum;
         self.largest = self.largest.max(other.largest);
+        self.directed += other.directed;
+        self.inverse_squares += other.inverse_squares;
         self.angles += other.angles;
         self.angled_rows += other.angled_rows;
     }
@@ -92,6 +114,7 @@ impl Tally {
             norm_min: self.least,
             norm_mean: self.sum / self.rows as f64,
             norm_max: self.largest,
+            inverse_square: (self.directed > 0).then(|| self.inverse_squares / self.directed as f64),
             angle_per_step: has_angle.then(|| self.angles / self.angled_rows as f64 / steps_since as f64),
         }
     }

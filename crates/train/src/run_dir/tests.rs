@@ -96,7 +96,7 @@ fn info_best_log_and_checkpoints_live_in_the_run() {
     run.write_info(&ended).unwrap();
     assert_eq!(run.files().read_info().unwrap().status, Status::Finished);
     for content in ["first", "second"] {
-        run.replace_best(|w| w.write_all(content.as_bytes())).unwrap();
+        run.replace(&run.files().best(), |w| w.write_all(content.as_bytes())).unwrap();
         writeln!(run.open_log().unwrap(), "{content}").unwrap();
     }
     assert_eq!(fs::read_to_string(run.files().best()).unwrap(), "second");
@@ -124,8 +124,8 @@ fn a_crash_while_the_best_weights_are_replaced_leaves_old_or_new() {
     let folder = tempfile::tempdir().unwrap();
     let run = numbered(folder.path()).unwrap();
     let root = run.files().root().to_owned();
-    run.replace_best(|w| w.write_all(b"old")).unwrap();
-    assert!(crash::after(1, || run.replace_best(|w| w.write_all(b"new"))).is_err());
+    run.replace(&run.files().best(), |w| w.write_all(b"old")).unwrap();
+    assert!(crash::after(1, || run.replace(&run.files().best(), |w| w.write_all(b"new"))).is_err());
     assert!(root.join(".best.safetensors.tmp").exists());
     drop(run);
     let run = RunDir::open(&root).unwrap();
