@@ -6,7 +6,7 @@ mod layout;
 
 use std::path::Path;
 
-use crate::detection::{DetectionDataset, Faults, MissingImages, ReadOptions, Reader, Split};
+use crate::detection::{DetectionDataset, Faults, ReadOptions, Reader, Split};
 use crate::error::DataError;
 
 /// Reads [`crate::detection::Layout::Coco`].
@@ -32,15 +32,14 @@ impl Reader for CocoReader {
     }
 }
 
-/// Reads one json whose file names are relative to `images`.
-pub(crate) fn read_files(
-    annotations: &Path,
-    images: &Path,
-    missing: MissingImages,
-    faults: &mut Faults,
-) -> Result<DetectionDataset, DataError> {
+/// Opens one json whose file names are relative to `images`, every picture of which must be there.
+#[cfg(test)]
+pub(crate) fn open_files(annotations: &Path, images: &Path) -> Result<DetectionDataset, DataError> {
     let name = annotations.file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into_owned());
     let part = layout::Part { annotations: annotations.to_path_buf(), images: images.to_path_buf() };
     let sources = layout::Sources { name, parts: vec![part], selection: layout::Selection::All, notes: Vec::new() };
-    assemble::assemble(sources, missing, faults)
+    let mut faults = Faults::first();
+    let data = assemble::assemble(sources, crate::detection::MissingImages::Refuse, &mut faults);
+    faults.refuse()?;
+    data
 }

@@ -37,7 +37,6 @@ pub(crate) use training::warn_of_boxes;
 pub use training::{EmptyImages, TrainingCounts, TrainingImage, TrainingSet};
 
 use crate::boxes::BoxXyxy;
-use crate::coco;
 use crate::error::DataError;
 use crate::image::{Decoded, Frame, ImageSize, read_framed};
 
@@ -152,17 +151,6 @@ impl DetectionDataset {
         let layout = options.layout.map_or_else(|| recognise(root), Ok)?;
         let mut faults = Faults::first();
         let data = layout.reader().read(root, options, split, &mut faults);
-        faults.refuse()?;
-        data
-    }
-
-    /// Opens one COCO instances json whose file names are relative to `images`.
-    ///
-    /// # Errors
-    /// As [`DetectionDataset::open`].
-    pub fn open_files(annotations: &Path, images: &Path, missing: MissingImages) -> Result<Self, DataError> {
-        let mut faults = Faults::first();
-        let data = coco::read_files(annotations, images, missing, &mut faults);
         faults.refuse()?;
         data
     }

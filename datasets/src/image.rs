@@ -71,15 +71,6 @@ impl ImageRgb8 {
         [self.pixels[i], self.pixels[i + 1], self.pixels[i + 2]]
     }
 
-    /// The luma of each pixel by ITU-R BT.601, `0.299 R + 0.587 G + 0.114 B`, rounded: what networks of one channel see.
-    ///
-    /// # Shapes
-    /// `[H, W]`
-    pub fn to_grey(&self) -> Vec<u8> {
-        let luma = |p: &[u8]| (299 * u32::from(p[0]) + 587 * u32::from(p[1]) + 114 * u32::from(p[2]) + 500) / 1000;
-        self.pixels.chunks_exact(3).map(|p| luma(p) as u8).collect()
-    }
-
     /// Copies `source` in with its upper left corner at `(left, top)`; what falls outside is cut.
     pub fn paste(&mut self, source: &Self, left: i64, top: i64) {
         let (width, height) = (self.size.width as i64, self.size.height as i64);
@@ -100,14 +91,6 @@ impl ImageRgb8 {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn grey_is_luma_rounded() {
-        let pixels = vec![255, 0, 0, 0, 255, 0, 0, 0, 255, 7, 7, 7, 255, 255, 255, 1, 2, 3];
-        let picture = ImageRgb8 { size: ImageSize { width: 3, height: 2 }, pixels };
-        // 76.245, 149.685, 29.07, 7, 255, 1.815
-        assert_eq!(picture.to_grey(), [76, 150, 29, 7, 255, 2]);
-    }
 
     #[test]
     fn pasting_cuts_at_every_edge() {

@@ -1,6 +1,6 @@
 //! From a listed picture to its record.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ffi::OsStr;
 use std::fs;
 use std::path::{Component, Path, PathBuf};
@@ -100,7 +100,38 @@ impl Records {
             let help = "label files lie where the picture's path says labels instead of images, and end in .txt";
             faults.warn(|| warning(yaml, None, note, help));
         }
+        if faults.keeps_all() {
+            self.warn_of_orphans(faults);
+        }
         self.images
+    }
+
+    /// Warns of label files whose picture is nowhere: nobody would miss their boxes otherwise.
+    fn warn_of_orphans(&self, faults: &mut Faults) {
+        let folder_of = |file: &Path| file.parent().map(Path::to_path_buf);
+        let folders: BTreeMap<_, _> = self
+            .picture_of_labels
+            .iter()
+            .filter_map(|(labels, picture)| Some((folder_of(labels)?, folder_of(picture)?)))
+            // Where labels lie beside their pictures, other texts do, too.
+            .filter(|(labels, pictures)| labels != pictures)
+            .collect();
+        let files = |folder: &Path| -> Vec<PathBuf> {
+            fs::read_dir(folder).map_or(Vec::new(), |entries| entries.flatten().map(|entry| entry.path()).collect())
+        };
+        for (labels, pictures) in folders {
+            let stems: BTreeSet<_> = files(&pictures).iter().filter_map(|p| Some(p.file_stem()?.to_owned())).collect();
+            let is_orphan = |file: &PathBuf| {
+                let stem = file.file_stem().filter(|stem| *stem != OsStr::new("classes"));
+                file.extension() == Some(OsStr::new("txt")) && stem.is_some_and(|stem| !stems.contains(stem))
+            };
+            let mut orphans: Vec<_> = files(&labels).into_iter().filter(is_orphan).collect();
+            orphans.sort();
+            for file in orphans {
+                let problem = format!("no picture of that name in {}", pictures.display());
+                faults.warn(|| warning(&file, None, problem, "unpack the picture there, or remove the label file"));
+            }
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use super::data_yaml::DataYaml;
 use super::label::{self, bbox_in_image};
 use super::record::label_path;
-use crate::detection::{Annotation, DetectionDataset, Faults, MissingImages, Pictures, ReadOptions, Split};
+use crate::detection::{Annotation, DetectionDataset, Faults, Pictures, ReadOptions, Split, check};
 use crate::testing::{add, complaints, folder, jpeg_with_orientation, png};
 
 const YAML: &str = "train: images/train\nval: images/val\nnames: {0: cat, 1: dog}\n";
@@ -51,6 +51,18 @@ fn a_folder_with_labels_is_read() {
     let val = open(root.path(), &Split::Val);
     assert_eq!((val.report.unlabelled, val.report.notes.len()), (1, 0), "an empty file is a label file");
     assert_eq!(open(&root.path().join("data.yaml"), &Split::Val).images.len(), 1, "the yaml as root");
+}
+
+#[test]
+fn labels_without_a_picture_are_warned_of() {
+    let root = small(YAML);
+    add(root.path(), &[("labels/train/a.txt", b"0 .5 .5 .5 .5"), ("labels/train/gone.txt", b"0 .5 .5 .5 .5")]);
+    add(root.path(), &[("labels/train/classes.txt", b"cat"), ("labels/val/c.txt", b"")]);
+    let checked = check(root.path(), ReadOptions::default(), &[Split::Train, Split::Val], Pictures::Headers, 0);
+    let orphans: Vec<_> =
+        checked.faults.iter().filter(|fault| fault.problem.contains("no picture of that name")).collect();
+    assert_eq!(orphans.len(), 1, "{orphans:?}");
+    assert_eq!(orphans[0].path, root.path().join("labels/train/gone.txt"));
 }
 
 #[test]
@@ -364,7 +376,7 @@ fn a_yaml_that_would_expand_without_end_is_refused() {
 fn real_boxes_survive_the_way_through_labels() {
     let bccd = PathBuf::from(std::env::var_os("WRS_TEST_DATA").expect("WRS_TEST_DATA")).join("bccd");
     let json = bccd.join("coco/instances_val.json");
-    let coco = DetectionDataset::open_files(&json, &bccd.join("BCCD/JPEGImages"), MissingImages::Refuse).unwrap();
+    let coco = crate::coco::open_files(&json, &bccd.join("BCCD/JPEGImages")).unwrap();
     let root = small("train: images/bccd\nnames: [RBC, WBC, Platelets]\n");
     for image in &coco.images {
         let stem = image.path.file_stem().unwrap().to_str().unwrap();
