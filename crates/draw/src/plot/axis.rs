@@ -91,7 +91,9 @@ impl Axis {
     }
 
     fn log_ticks(&self) -> Vec<Tick> {
+        // The padding may reach beyond the numbers that there are.
         let (first, last) = (self.low.ceil() as i32, self.high.floor() as i32);
+        let (first, last) = (first.max(f64::MIN_10_EXP), last.min(f64::MAX_10_EXP));
         let decades = last - first + 1;
         if decades >= 2 {
             let stride = (f64::from(decades) / (TICKS + 1.0)).ceil() as i32;
@@ -109,7 +111,7 @@ impl Axis {
                 return self.at(&found, Notation::of_each);
             }
         }
-        self.at(&round_numbers(10_f64.powf(self.low), 10_f64.powf(self.high)), Notation::of_axis)
+        self.at(&round_numbers(10_f64.powf(self.low), 10_f64.powf(self.high).min(f64::MAX)), Notation::of_axis)
     }
 
     fn at(&self, decimals: &[Decimal], notation: fn(&[Decimal], Decimal) -> Notation) -> Vec<Tick> {
@@ -244,6 +246,16 @@ mod tests {
         }
         assert_eq!(Axis::new([f64::NAN, f64::INFINITY].into_iter(), Scale::Linear, 0.0), None);
         assert_eq!(Axis::new([0.0, -1.0].into_iter(), Scale::Log10, 0.0), None);
+    }
+
+    #[test]
+    fn ticks_end_where_numbers_do() {
+        let axis = Axis::new([2.3, 4.3e285].into_iter(), Scale::Log10, 0.163).unwrap();
+        assert!(axis.ticks().iter().all(|tick| (0.0..=1.0).contains(&tick.share)), "{:?}", axis.ticks());
+        for values in [[LARGEST, LARGEST], [SMALLEST, SMALLEST], [SMALLEST, LARGEST]] {
+            let axis = Axis::new(values.into_iter(), Scale::Log10, 0.19).unwrap();
+            assert!(axis.ticks().iter().all(|tick| (-1e-6..=1.0 + 1e-6).contains(&tick.share)), "{:?}", axis.ticks());
+        }
     }
 
     proptest! {
