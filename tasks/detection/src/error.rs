@@ -1,5 +1,7 @@
 //! Everything that can end a detection job.
 
+use std::path::PathBuf;
+
 use wrs_datasets::DataError;
 use wrs_datasets::loader::LoaderError;
 use wrs_eval::EvalError;
@@ -10,6 +12,7 @@ use wrs_train::metrics::MetricsError;
 use wrs_train::run_dir::RunDirError;
 use wrs_train::state::StateError;
 use wrs_weights::WeightsError;
+use wrs_weights::darknet::CfgError;
 
 use crate::anchors::AnchorError;
 use crate::loss::LossError;
@@ -76,6 +79,9 @@ pub enum DetectionError {
     /// A weights file.
     #[error(transparent)]
     Weights(#[from] WeightsError),
+    /// A `.cfg` that is none, or no detector.
+    #[error(transparent)]
+    Darknet(#[from] CfgError),
     /// A weights file that does not say what the network is.
     #[error("{path}: {reason}\nhelp: expected a file written by `wrs train`, such as RUN/best.safetensors")]
     NotOurs {
@@ -83,6 +89,18 @@ pub enum DetectionError {
         path: String,
         /// What is missing.
         reason: String,
+    },
+    /// A weights file of no known kind.
+    #[error(
+        "{}: {bytes} bytes, neither a safetensors file nor one of Darknet's published networks\n\
+         help: name the network of other Darknet weights with --cfg",
+        path.display()
+    )]
+    UnknownWeights {
+        /// The file.
+        path: PathBuf,
+        /// Its size.
+        bytes: u64,
     },
     /// A file of results that cannot be written.
     #[error("cannot write {path}: {reason}")]

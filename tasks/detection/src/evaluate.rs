@@ -3,10 +3,11 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use wrs_datasets::augment::{Letterbox, batch_pixels, rectangular_input};
+use wrs_datasets::augment::{Letterbox, rectangular_input};
+use wrs_datasets::detection::{Annotation, ImageRecord};
 use wrs_datasets::image::{ImageSize, ResizeFilter, long_side_size, read_image};
 use wrs_datasets::loader::Loader;
-use wrs_datasets::{BoxXyxy, CocoDataset, DataError, ImageRgb8};
+use wrs_datasets::{BoxXyxy, DataError, DetectionDataset, ImageRgb8};
 use wrs_eval::{Category, Detection, DetectionMetrics, GroundTruth, GtBox, evaluate_detections};
 use wrs_nn::{Dims, InputGradient, Params, Pass};
 use wrs_ops::conv::Algorithms;
@@ -14,7 +15,7 @@ use wrs_ops::conv::Algorithms;
 use crate::anchors::{Anchors, LevelMap};
 use crate::decode::decode;
 use crate::error::DetectionError;
-use crate::model::{MAX_STRIDE, YoloV3};
+use crate::net::{DetectionNet, InputSpec};
 use crate::nms::{NmsSettings, suppress};
 use crate::recipe::{EvaluationSettings, InputShape};
 
@@ -25,7 +26,7 @@ const AHEAD: usize = 4;
 #[derive(Clone, Copy, Debug)]
 pub struct Detector<'a> {
     /// Its layers.
-    pub net: &'a YoloV3,
+    pub net: &'a DetectionNet,
     /// Its numbers.
     pub params: &'a Params,
     /// Its anchors.
@@ -58,25 +59,49 @@ pub struct FoundInPicture {
 #[derive(Clone, Debug)]
 pub struct Prepared {
     fit: Letterbox,
+    channels: usize,
     pixels: Vec<f32>,
 }
 
-/// Resizes a picture to `size` along its long side, by area averaging (small pictures grow), and pads it with grey.
+impl Prepared {
+    /// `[1, H, W, C]`.
+    pub fn dims(&self) -> Dims {
+        Dims { n: 1, h: self.fit.input.height, w: self.fit.input.width, c: self.channels }
+    }
+
+    /// The input's numbers.
+    pub fn into_pixels(self) -> Vec<f32> {
+        self.pixels
+    }
+}
+
+/// Fits a picture into a network's input.
+///
+/// Padded shapes: resized to `size` along the long side by area averaging (small pictures grow), the rest grey.  Stretched:
+/// resized to `size` by `size` with anti-aliasing.
 ///
 /// # Errors
 /// [`DataError::Resize`].
-pub fn prepare(image: &ImageRgb8, settings: &EvaluationSettings) -> Result<Prepared, DataError> {
+pub fn prepare(image: &ImageRgb8, settings: &EvaluationSettings, input: InputSpec) -> Result<Prepared, DataError> {
     let size = settings.size.get();
     let content = long_side_size(image.size, size);
-    let input = match settings.shape {
-        InputShape::Rectangle => rectangular_input(&[content], size, MAX_STRIDE, 0.0),
-        InputShape::Square => ImageSize::square(size.next_multiple_of(MAX_STRIDE)),
+    let square = ImageSize::square(size.next_multiple_of(input.stride));
+    let (fit, filter) = match settings.shape {
+        InputShape::Rectangle => {
+            (centred(image.size, content, rectangular_input(&[content], size, input.stride, 0.0)), ResizeFilter::Area)
+        }
+        InputShape::Square => (centred(image.size, content, square), ResizeFilter::Area),
+        InputShape::Stretch => (Letterbox::stretch(image.size, square), ResizeFilter::Triangle),
     };
+    let padded = fit.apply(image, filter)?;
+    Ok(Prepared { pixels: input.pixels([&padded], fit.input), channels: input.channels, fit })
+}
+
+/// The content in the middle of the input; of an odd padding the smaller half comes first.
+fn centred(image: ImageSize, content: ImageSize, input: ImageSize) -> Letterbox {
     let padding = |input: usize, content: usize| input.saturating_sub(content) / 2;
     let (left, top) = (padding(input.width, content.width), padding(input.height, content.height));
-    let fit = Letterbox { image: image.size, input, content, left, top };
-    let padded = fit.apply(image, ResizeFilter::Area)?;
-    Ok(Prepared { pixels: batch_pixels([&padded], input), fit })
+    Letterbox { image, input, content, left, top }
 }
 
 impl Detector<'_> {
@@ -85,8 +110,8 @@ impl Detector<'_> {
     /// # Errors
     /// [`DetectionError::Nn`] when the network refuses.
     pub fn find(&self, picture: Prepared, nms: &NmsSettings) -> Result<FoundInPicture, DetectionError> {
-        let Prepared { fit, pixels } = picture;
-        let dims = Dims { n: 1, h: fit.input.height, w: fit.input.width, c: 3 };
+        let dims = picture.dims();
+        let Prepared { fit, pixels, .. } = picture;
         let mut pass = Pass::eval(self.params, self.algorithms);
         let x = pass.input(dims, pixels.into(), InputGradient::Skipped);
         let outputs = self.net.forward(&mut pass, &x)?;
@@ -124,16 +149,14 @@ pub struct Evaluation {
 /// [`DetectionError::Loader`] for a picture that cannot be read; [`DetectionError::Eval`].
 pub fn evaluate(
     detector: Detector<'_>,
-    data: &CocoDataset,
+    data: &DetectionDataset,
     settings: &EvaluationSettings,
     workers: usize,
 ) -> Result<Evaluation, DetectionError> {
-    let how = settings.clone();
+    let (how, input) = (settings.clone(), detector.net.input());
     let readable: Vec<_> = data.images.iter().filter(|image| image.on_disk).cloned().collect();
     let ids: Vec<u64> = readable.iter().map(|image| image.id).collect();
-    let make = Arc::new(move |image: &wrs_datasets::coco::ImageRecord| {
-        prepare(&read_image(&image.path, Some(image.size))?.image, &how)
-    });
+    let make = Arc::new(move |image: &ImageRecord| prepare(&image.read()?.image, &how, input));
     let pictures = Loader::start(workers, workers + AHEAD, readable, make)?;
     let (mut detections, mut not_finite) = (Vec::new(), 0);
     for (picture, image_id) in pictures.zip(ids) {
@@ -150,7 +173,7 @@ pub fn evaluate(
 }
 
 /// A split as the evaluator knows it: everything, crowds included.
-pub fn ground_truth(data: &CocoDataset) -> GroundTruth {
+pub fn ground_truth(data: &DetectionDataset) -> GroundTruth {
     let mut truth = GroundTruth {
         image_ids: data.images.iter().map(|image| image.id).collect(),
         categories: data.categories.iter().map(|c| Category { id: c.id, name: c.name.clone() }).collect(),
@@ -159,8 +182,8 @@ pub fn ground_truth(data: &CocoDataset) -> GroundTruth {
     for image in &data.images {
         for a in &image.annotations {
             let category_id = data.categories[a.class as usize].id;
-            let (bbox, area, is_crowd) = (a.bbox, a.area, a.is_crowd);
-            truth.boxes.push(GtBox { image_id: image.id, category_id, bbox, area, is_crowd });
+            let &Annotation { bbox, area, is_crowd, difficult, .. } = a;
+            truth.boxes.push(GtBox { image_id: image.id, category_id, bbox, area, is_crowd, difficult });
         }
     }
     truth
@@ -176,6 +199,6 @@ pub fn find_in_file(
     settings: &EvaluationSettings,
 ) -> Result<(ImageRgb8, FoundInPicture), DetectionError> {
     let image = read_image(path, None)?.image;
-    let found = detector.find(prepare(&image, settings)?, &settings.nms)?;
+    let found = detector.find(prepare(&image, settings, detector.net.input())?, &settings.nms)?;
     Ok((image, found))
 }

@@ -2,7 +2,6 @@
 //!
 //! Legend: `B` batch, `H W` input pixels, `A` anchors per level, `K` classes.  Level 0 has stride 32, level 2 stride 8.
 
-use serde::{Deserialize, Serialize};
 use wrs_backbones::{Backbone, Darknet53, Darknet53Config};
 use wrs_nn::{
     Conv, ConvBn, ConvConfig, NnError, NormConfig, Params, ParamsBuilder, Pass, Scope, Value, concat, upsample_nearest,
@@ -22,18 +21,6 @@ pub const OBJECTNESS: usize = 4;
 
 /// The sides of a picture are multiples of this.
 pub const MAX_STRIDE: usize = 32;
-
-/// What can be chosen of a YOLOv3.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct ModelConfig {
-    /// Factor of every layer's channels; 1 is the paper's network.
-    pub width: f64,
-    /// epsilon of every batch norm.
-    pub norm_eps: f64,
-    /// Weight of the newest batch in the running statistics.
-    pub norm_momentum: f64,
-}
 
 /// The detector: Darknet53, three necks joined by routes, three heads.
 #[derive(Clone, Debug)]
@@ -59,7 +46,7 @@ struct Head {
 impl YoloV3 {
     /// The network and its first values: PyTorch's defaults, and priors in the head biases (specs of the 2020 recipe:
     /// objectness -4.5, classes ln(0.6 / (K - 0.99))).
-    pub fn new(config: &ModelConfig, classes: usize, anchors_per_level: usize, seed: u64) -> (Self, Params) {
+    pub fn new(config: &Darknet53Config, classes: usize, anchors_per_level: usize, seed: u64) -> (Self, Params) {
         let mut builder = ParamsBuilder::new();
         let net = Self::in_scope(&mut builder.root(), config, classes, anchors_per_level);
         let mut params = builder.build(seed);
@@ -71,21 +58,17 @@ impl YoloV3 {
 
     /// The network that goldens and benchmarks speak of: full width, 80 classes, PyTorch's norms.
     pub fn reference() -> (Self, Params) {
-        let NormConfig { eps, momentum } = NormConfig::default();
-        let config = ModelConfig { width: 1.0, norm_eps: f64::from(eps), norm_momentum: f64::from(momentum) };
-        Self::new(&config, 80, 3, 0)
+        Self::new(&Darknet53Config { width: 1.0, norm: NormConfig::default() }, 80, 3, 0)
     }
 
-    fn in_scope(scope: &mut Scope<'_>, config: &ModelConfig, classes: usize, anchors_per_level: usize) -> Self {
-        let norm = NormConfig { eps: config.norm_eps as f32, momentum: config.norm_momentum as f32 };
-        let config = Darknet53Config { width: config.width, norm };
-        let backbone = Darknet53::new(&mut scope.sub("backbone"), &config);
+    fn in_scope(scope: &mut Scope<'_>, config: &Darknet53Config, classes: usize, anchors_per_level: usize) -> Self {
+        let backbone = Darknet53::new(&mut scope.sub("backbone"), config);
         let skips: Vec<usize> = backbone.stages().iter().rev().map(|stage| stage.channels).collect();
         let widths = NECKS.map(|full| config.channels(full));
         let (mut necks, mut routes, mut heads) = (Vec::new(), Vec::new(), Vec::new());
         for (level, (&c, &skip)) in widths.iter().zip(&skips).enumerate() {
             let from_above = if level == 0 { 0 } else { c };
-            necks.push(Neck::new(&mut scope.sub("necks").sub(level), &config, skip + from_above, c));
+            necks.push(Neck::new(&mut scope.sub("necks").sub(level), config, skip + from_above, c));
         }
         for (i, pair) in widths.windows(2).enumerate() {
             let conv = ConvConfig::same(pair[0], pair[1], 1);
@@ -93,7 +76,7 @@ impl YoloV3 {
         }
         let outputs = anchors_per_level * (BOX_VALUES + classes);
         for (level, &c) in widths.iter().enumerate() {
-            heads.push(Head::new(&mut scope.sub("heads").sub(level), &config, c, outputs));
+            heads.push(Head::new(&mut scope.sub("heads").sub(level), config, c, outputs));
         }
         Self { backbone, necks, routes, heads, classes }
     }

@@ -12,7 +12,7 @@ impl ModuleT for SavedNet {
     /// The logits of every predictor, level by level (stride 32 first), then by row, column and anchor.
     ///
     /// # Shapes
-    /// `xs` `[B, H, W, 3]`, f32 in 0..1, to `[B, sum of h * w * A, 5 + K]`.
+    /// `xs` `[B, H, W, C]`, f32 in 0..1, to `[B, sum of h * w * A, 5 + K]`.
     ///
     /// # Errors
     /// With `train`: gradients do not flow through candle here, `wrs_detection::train` trains.  Sizes that the network

@@ -1,11 +1,23 @@
 //! Which micro-batches make which optimizer step: a pure function of the step, so that resuming needs no state.
 //!
-//! Gradients of `A = round(nominal / batch)` micro-batches are added before a step.  During warm-up the number grows from 1
-//! to `A` with the micro-batch index `m`, and a step ends where `m` is a multiple of the number that holds there, as in the
-//! code the paper ran: the very first micro-batch steps alone.
+//! Gradients of `A = round(nominal / batch)` micro-batches are added before a step.  In the code the paper ran the number grows
+//! from 1 to `A` during warm-up with the micro-batch index `m`, and a step ends where `m` is a multiple of the number that holds
+//! there: the very first micro-batch steps alone.  In Darknet and mmdetection it is `A` from the first step on.
 
 use std::num::NonZeroU64;
 use std::ops::Range;
+
+/// How many micro-batches make a step before the warm-up is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Accumulation {
+    /// From one on, more and more.
+    Growing {
+        /// Micro-batches of the warm-up.
+        warm_up: u64,
+    },
+    /// As many as ever after.
+    Constant,
+}
 
 /// The micro-batches of a run.
 #[derive(Clone, Debug)]
@@ -14,24 +26,27 @@ pub struct Plan {
     per_epoch: NonZeroU64,
     /// For each step that ends within the warm-up, the micro-batch behind its last.
     warm_ends: Vec<u64>,
-    /// The first multiple of `accumulate` behind the warm-up.
-    first_after: u64,
+    /// The micro-batch behind the first step that ends after the warm-up.
+    first_end: u64,
     /// Micro-batches of a step after the warm-up.
     accumulate: u64,
 }
 
 impl Plan {
     /// # Arguments
-    /// `images` of an epoch, pictures per micro-batch, pictures per optimizer step, micro-batches of the warm-up.
-    pub fn new(images: NonZeroU64, batch: NonZeroU64, nominal: NonZeroU64, warm_up: u64) -> Self {
+    /// `images` of an epoch, pictures per micro-batch, pictures per optimizer step.
+    pub fn new(images: NonZeroU64, batch: NonZeroU64, nominal: NonZeroU64, accumulation: Accumulation) -> Self {
         let per_epoch = NonZeroU64::new(images.get().div_ceil(batch.get())).unwrap_or(NonZeroU64::MIN);
         let accumulate = ((nominal.get() as f64 / batch.get() as f64).round() as u64).max(1);
+        let Accumulation::Growing { warm_up } = accumulation else {
+            return Self { per_epoch, warm_ends: Vec::new(), first_end: accumulate, accumulate };
+        };
         let at = |m: u64| {
             let share = m as f64 / warm_up as f64;
             ((1.0 + (accumulate - 1) as f64 * share).round() as u64).max(1)
         };
         let warm_ends: Vec<u64> = (0..warm_up).filter(|&m| m % at(m) == 0).map(|m| m + 1).collect();
-        Self { per_epoch, warm_ends, first_after: warm_up.next_multiple_of(accumulate), accumulate }
+        Self { per_epoch, warm_ends, first_end: warm_up.next_multiple_of(accumulate) + 1, accumulate }
     }
 
     /// Micro-batches of an epoch.
@@ -54,7 +69,7 @@ impl Plan {
     pub fn steps_of(&self, epochs: u64) -> u64 {
         let micro_batches = epochs * self.per_epoch.get();
         let warm = self.warm_ends.partition_point(|&end| end <= micro_batches) as u64;
-        let after = micro_batches.saturating_sub(self.first_after).div_ceil(self.accumulate);
+        let after = (micro_batches + self.accumulate).saturating_sub(self.first_end) / self.accumulate;
         warm + after
     }
 
@@ -62,7 +77,7 @@ impl Plan {
         let warm = self.warm_ends.len() as u64;
         match self.warm_ends.get(step as usize) {
             Some(&end) => end,
-            None => self.first_after + (step - warm) * self.accumulate + 1,
+            None => self.first_end + (step - warm) * self.accumulate,
         }
     }
 }
@@ -74,7 +89,7 @@ mod tests {
 
     fn plan(images: u64, batch: u64, nominal: u64, warm_up: u64) -> Plan {
         let n = |v| NonZeroU64::new(v).unwrap();
-        Plan::new(n(images), n(batch), n(nominal), warm_up)
+        Plan::new(n(images), n(batch), n(nominal), Accumulation::Growing { warm_up })
     }
 
     #[test]
@@ -94,6 +109,15 @@ mod tests {
         assert_eq!(plain.steps_of(2), 6);
         assert_eq!(plain.micro_batches(7), 7..8);
         assert_eq!(plain.place(7), (2, 1));
+    }
+
+    #[test]
+    fn constant_accumulation_has_whole_steps_from_the_first_on() {
+        let n = |v| NonZeroU64::new(v).unwrap();
+        let plan = Plan::new(n(100), n(4), n(16), Accumulation::Constant);
+        assert_eq!((plan.micro_batches(0), plan.micro_batches(1)), (0..4, 4..8));
+        // 25 micro-batches an epoch: 6 whole steps in one, 12 in two.
+        assert_eq!((plan.steps_of(1), plan.steps_of(2)), (6, 12));
     }
 
     proptest! {

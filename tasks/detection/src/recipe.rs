@@ -1,25 +1,32 @@
 //! What a detection recipe says: everything that changes a result, nothing hidden.
 
+mod regularizer;
+
 use std::num::{NonZeroU64, NonZeroUsize};
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 use wrs_datasets::augment::{AffineGains, Augment, HsvGains, MultiScale};
-use wrs_datasets::coco::EmptyImages;
+use wrs_datasets::detection::{EmptyImages, FirstPixel, Layout};
 use wrs_datasets::scenes::ScenesOptions;
-use wrs_nn::{ParamId, Params};
-use wrs_optim::{DecayScope, EmaConfig, OptimizerConfig, Schedule, WrsConfig};
+use wrs_optim::{EmaConfig, OptimizerConfig, Schedule};
 use wrs_train::recipe::{Loaded, RecipeError, RunLength, parse};
 
 use crate::loss::LossSettings;
-use crate::model::{MAX_STRIDE, ModelConfig};
+use crate::net::ModelConfig;
 use crate::nms::NmsSettings;
 
+pub use regularizer::Regularizer;
+
 /// The recipes that come with the program: name and text.
-pub const RECIPES: [(&str, &str); 4] = [
+pub const RECIPES: [(&str, &str); 8] = [
     ("demo", include_str!("../recipes/demo.toml")),
+    ("bccd/yolov3-wrs", include_str!("../recipes/bccd-yolov3-wrs.toml")),
+    ("bccd/yolov3-wd", include_str!("../recipes/bccd-yolov3-wd.toml")),
     ("coco/yolov3-wrs", include_str!("../recipes/coco-yolov3-wrs.toml")),
     ("coco/yolov3-wd", include_str!("../recipes/coco-yolov3-wd.toml")),
+    ("coco/yolov3-darknet", include_str!("../recipes/coco-yolov3-darknet.toml")),
+    ("coco/yolov3-mmdet", include_str!("../recipes/coco-yolov3-mmdet.toml")),
     ("coco/overfit8", include_str!("../recipes/coco-overfit8.toml")),
 ];
 
@@ -52,6 +59,9 @@ pub struct Recipe {
     pub batch: NonZeroU64,
     /// Pictures per optimizer step: gradients of several micro-batches are added up to it.
     pub nominal_batch: NonZeroU64,
+    /// During warm-up the micro-batches of a step grow from one to as many as make up `nominal-batch`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub growing_accumulation: bool,
     /// Learning rate before the schedule's factors.
     pub lr: f64,
     /// Where the pictures come from.
@@ -70,11 +80,35 @@ pub struct Recipe {
     pub schedule: Schedule,
     /// What keeps the weights in bounds.
     pub regularizer: Regularizer,
+    /// A file that the network starts from: weights of ours or Darknet's, whole or cut; what does not fit starts afresh.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub init: Option<PathBuf>,
+    /// Parts that keep their values, by the beginning of their names: `backbone`, `backbone.stages.0`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub freeze: Vec<String>,
+    /// The gradient of a step is shortened to this norm; without it, never.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub clip_grad_norm: Option<f64>,
+    /// Steps between two lines about filter norms and effective learning rates in metrics.jsonl; without it, none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trace_every: Option<NonZeroU64>,
     /// The average of the weights that is evaluated and saved as the best; without it the weights themselves are.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ema: Option<EmaConfig>,
+    /// Running statistics are measured anew before an evaluation; without it, the training's own are used.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub recalibrate_bn: Option<RecalibrateBn>,
     /// How the validation split is evaluated.
     pub evaluation: EvaluationSettings,
+}
+
+/// Training pictures, plain and as an evaluation sees them, that the norms' running statistics are measured on: augmented
+/// pictures (mosaics above all) have other statistics than those that are evaluated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct RecalibrateBn {
+    /// How many pictures, a draw of the seed; all where there are fewer.
+    pub images: NonZeroUsize,
 }
 
 /// Where the pictures come from.
@@ -89,6 +123,9 @@ pub struct DataSettings {
     pub val_split: String,
     /// Training images without a usable box.
     pub empty_images: EmptyImages,
+    /// Every object is of one class, `object`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub single_class: bool,
     /// Only these images, by id; without it, all.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub only_images: Option<Vec<u64>>,
@@ -98,11 +135,17 @@ pub struct DataSettings {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", rename_all_fields = "kebab-case", deny_unknown_fields)]
 pub enum DataSource {
-    /// A folder in COCO's layout.
-    Coco {
-        /// Where it is; `--data` sets it.
+    /// A data set of the user's, in COCO's, YOLO's or VOC's layout.
+    Folder {
+        /// Where it is, a folder or a `data.yaml`; `--data` sets it.
         #[serde(skip_serializing_if = "Option::is_none")]
         root: Option<PathBuf>,
+        /// Its layout; without it, the one that is recognised.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        layout: Option<Layout>,
+        /// Where VOC's xml counts pixels from; other layouts have no use for it.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        first_pixel: Option<FirstPixel>,
     },
     /// Made-up scenes, written into the run's directory.
     Scenes(ScenesOptions),
@@ -135,6 +178,8 @@ pub struct MultiScaleSettings {
     pub min: usize,
     /// Largest side in pixels.
     pub max: usize,
+    /// Optimizer steps that share a draw.
+    pub every: NonZeroU64,
 }
 
 impl AugmentSettings {
@@ -144,59 +189,18 @@ impl AugmentSettings {
         Augment { size: self.size.get(), mosaic, affine, hsv, flip_left_right }
     }
 
-    /// The sizes of batches, if they change.
+    /// The sizes of batches, if they change, for a network whose sides are multiples of `stride`.
     ///
     /// # Errors
     /// [`SettingError`] when the ends are out of order.
-    pub fn multi_scale(&self) -> Result<Option<MultiScale>, SettingError> {
-        let Some(MultiScaleSettings { min, max }) = self.multi_scale else { return Ok(None) };
+    pub fn multi_scale(&self, stride: usize) -> Result<Option<MultiScale>, SettingError> {
+        let Some(MultiScaleSettings { min, max, .. }) = self.multi_scale else { return Ok(None) };
         let refused = |_| SettingError {
             key: "augment.multi-scale",
             expected: "0 < min <= max".into(),
             got: format!("min {min}, max {max}"),
         };
-        MultiScale::new(min, max, MAX_STRIDE).map(Some).map_err(refused)
-    }
-}
-
-/// What keeps the weights in bounds.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", rename_all_fields = "kebab-case", deny_unknown_fields)]
-pub enum Regularizer {
-    /// Weight rescaling: filters before a norm go back to unit norm; decay on the rest.
-    Wrs {
-        /// When and what.
-        rescale: WrsConfig,
-        /// Decay of what is not rescaled.
-        weight_decay: f64,
-        /// Which of the rest decays.
-        decay_scope: DecayScope,
-    },
-    /// Weight decay alone.
-    WeightDecay {
-        /// Decay.
-        weight_decay: f64,
-        /// What decays.
-        decay_scope: DecayScope,
-    },
-}
-
-impl Regularizer {
-    /// Scope and strength of the decay.
-    pub fn decay(&self) -> (DecayScope, f64) {
-        match self {
-            Self::Wrs { weight_decay, decay_scope, .. } | Self::WeightDecay { weight_decay, decay_scope } => {
-                (*decay_scope, *weight_decay)
-            }
-        }
-    }
-
-    /// The tensors that are rescaled and therefore do not decay.
-    pub fn rescaled(&self, params: &Params) -> Vec<ParamId> {
-        match self {
-            Self::Wrs { rescale, .. } => rescale.select.tensors(params),
-            Self::WeightDecay { .. } => Vec::new(),
-        }
+        MultiScale::new(min, max, stride).map(Some).map_err(refused)
     }
 }
 
@@ -208,9 +212,11 @@ pub enum InputShape {
     Rectangle,
     /// Square, as the samples of the training are.
     Square,
+    /// Square and filled by the picture, whatever its ratio: what AlexeyAB's darknet does.
+    Stretch,
 }
 
-/// How pictures are evaluated: resized to `size` along the long side, padded, one at a time.
+/// How pictures are evaluated: resized to `size` along the long side and padded, or stretched; one at a time.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct EvaluationSettings {
@@ -260,7 +266,12 @@ impl Recipe {
                 return refuse(key, "a share from 0 to 1", share.to_string());
             }
         }
-        self.augment.multi_scale()?;
+        if let Some(norm) = self.clip_grad_norm
+            && !(norm.is_finite() && norm > 0.0)
+        {
+            return refuse("clip-grad-norm", "a norm above 0", norm.to_string());
+        }
+        self.augment.multi_scale(1)?;
         self.schedule.check().map_err(|e| other("schedule", e.to_string()))?;
         self.evaluation.nms.check().map_err(|e| other("evaluation.nms", e.to_string()))
     }

@@ -5,20 +5,27 @@ use std::num::NonZeroU64;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use wrs_datasets::augment::{Augment, Draw, MultiScale, batch_pixels};
-use wrs_datasets::coco::{TrainingSet, unite_categories};
+use wrs_datasets::augment::{Augment, Draw, MultiScale};
+use wrs_datasets::detection::{Layout, ReadOptions, TrainingSet, unite_categories};
 use wrs_datasets::loader::{Loader, epoch_order};
 use wrs_datasets::scenes::write_scenes;
-use wrs_datasets::{CocoDataset, DataError, ImageSize, Split};
+use wrs_datasets::{DataError, DetectionDataset, ImageSize, Split};
 use wrs_nn::Dims;
 
 use crate::assign::Truth;
 use crate::error::DetectionError;
+use crate::net::InputSpec;
 use crate::plan::Plan;
 use crate::recipe::{DataSource, Recipe};
 
 /// Batches that may wait for the network, beside those being made.
 const AHEAD: usize = 2;
+
+/// What all objects are called where a recipe takes them for one class.
+pub const SINGLE_CLASS: &str = "object";
+
+/// Name of the data's digest in a run's records.
+pub const DIGEST: &str = "digest";
 
 /// Name of the folder of made-up scenes in a run's directory.
 const SCENES: &str = "scenes";
@@ -29,13 +36,15 @@ pub struct Data {
     /// What is trained on.
     pub train: TrainingSet,
     /// What is evaluated on.
-    pub val: CocoDataset,
+    pub val: DetectionDataset,
     /// Names of the classes, by class index.
     pub class_names: Vec<String>,
     /// The folder.
     pub root: PathBuf,
     /// What the readers noticed, a line each.
     pub notes: Vec<String>,
+    /// Of names, sizes and boxes of both splits: the same photographs with the same boxes give the same digest in any layout.
+    pub digest: String,
 }
 
 impl Data {
@@ -43,6 +52,7 @@ impl Data {
     pub fn summary(&self) -> BTreeMap<String, String> {
         BTreeMap::from([
             ("folder".to_owned(), self.root.display().to_string()),
+            (DIGEST.to_owned(), self.digest.clone()),
             ("training images".to_owned(), self.train.images.len().to_string()),
             ("validation".to_owned(), format!("{} ({} images)", self.val.name, self.val.images.len())),
         ])
@@ -54,14 +64,16 @@ impl Data {
 /// # Errors
 /// [`DetectionError::Data`]; [`DetectionError::Usage`] for a recipe that was not told where its data is.
 pub fn open(recipe: &Recipe, run: &Path) -> Result<Data, DetectionError> {
-    let root = data_root(recipe, run)?;
+    let (root, options) = data_root(recipe, run)?;
     let settings = &recipe.data;
-    let split = |name: &str| {
-        let split: Split = name.parse().unwrap_or_else(|never: std::convert::Infallible| match never {});
-        CocoDataset::open(&root, &split)
-    };
-    let (mut train, mut val) = (split(&settings.train_split)?, split(&settings.val_split)?);
+    let open = |name: &str| DetectionDataset::open_with(&root, options, &split(name));
+    let (mut train, mut val) = (open(&settings.train_split)?, open(&settings.val_split)?);
     let mut notes = unite_categories(&mut train, &mut val)?;
+    if settings.single_class {
+        for set in [&mut train, &mut val] {
+            set.merge_classes(SINGLE_CLASS);
+        }
+    }
     if let Some(ids) = &settings.only_images {
         for set in [&mut train, &mut val] {
             set.images.retain(|image| ids.contains(&image.id));
@@ -81,7 +93,32 @@ pub fn open(recipe: &Recipe, run: &Path) -> Result<Data, DetectionError> {
         let reason = format!("{}: the split `{train_name}` has no image to train on", root.display());
         return Err(DetectionError::Usage(reason));
     }
-    Ok(Data { train, val, class_names, root, notes })
+    let digest = digest(&class_names, &train, &val);
+    Ok(Data { train, val, class_names, root, notes, digest })
+}
+
+fn digest(class_names: &[String], train: &TrainingSet, val: &DetectionDataset) -> String {
+    let mut hasher = blake3::Hasher::new();
+    for name in class_names {
+        hasher.update(name.as_bytes()).update(b"\0");
+    }
+    let mut image = |path: &Path, size: ImageSize, boxes: &mut dyn Iterator<Item = (u32, [f64; 4])>| {
+        hasher.update(path.file_name().unwrap_or_default().as_encoded_bytes());
+        hasher.update(format!(" {size}").as_bytes());
+        for (class, xywh) in boxes {
+            hasher.update(&class.to_le_bytes());
+            for side in xywh {
+                hasher.update(&side.to_le_bytes());
+            }
+        }
+    };
+    for of in &train.images {
+        image(&of.path, of.size, &mut of.boxes.iter().map(|b| (b.class, b.xyxy.to_xywh())));
+    }
+    for of in &val.images {
+        image(&of.path, of.size, &mut of.annotations.iter().map(|a| (a.class, a.bbox)));
+    }
+    hasher.finalize().to_hex().to_string()
 }
 
 /// Refuses a recipe that was not told where its data is, before anything is made for it.
@@ -90,34 +127,44 @@ pub fn open(recipe: &Recipe, run: &Path) -> Result<Data, DetectionError> {
 /// [`DetectionError::Usage`].
 pub fn check_source(recipe: &Recipe) -> Result<(), DetectionError> {
     match &recipe.data.source {
-        DataSource::Coco { root } => named(recipe, root.as_deref()).map(|_| ()),
+        DataSource::Folder { .. } => folder(recipe).map(drop),
         DataSource::Scenes(_) => Ok(()),
     }
 }
 
-/// The folder of a recipe's data.
-fn data_root(recipe: &Recipe, run: &Path) -> Result<PathBuf, DetectionError> {
-    match &recipe.data.source {
-        DataSource::Coco { root } => named(recipe, root.as_deref()).map(Path::to_owned),
-        DataSource::Scenes(options) => {
-            let root = run.join(SCENES);
-            write_scenes(&root, options)?;
-            Ok(root)
-        }
+/// The folder of a recipe's data, and how to read it.
+fn data_root(recipe: &Recipe, run: &Path) -> Result<(PathBuf, ReadOptions), DetectionError> {
+    if let DataSource::Scenes(scenes) = &recipe.data.source {
+        let root = run.join(SCENES);
+        write_scenes(&root, scenes)?;
+        return Ok((root, ReadOptions { layout: Some(Layout::Coco), ..ReadOptions::default() }));
     }
+    let (root, options) = folder(recipe)?;
+    Ok((root.to_owned(), options))
 }
 
-fn named<'a>(recipe: &Recipe, root: Option<&'a Path>) -> Result<&'a Path, DetectionError> {
-    root.ok_or_else(|| {
-        let name = &recipe.name;
-        DetectionError::Usage(format!("recipe `{name}`: no data\nhelp: name a folder in COCO's layout: --data DIR"))
-    })
+/// The folder that a recipe names, and how to read it.
+///
+/// # Errors
+/// [`DetectionError::Usage`] for a recipe that names none.
+pub fn folder(recipe: &Recipe) -> Result<(&Path, ReadOptions), DetectionError> {
+    let DataSource::Folder { root: Some(root), layout, first_pixel } = &recipe.data.source else {
+        let text = format!("recipe `{}`: no data", recipe.name);
+        let help = "name a folder in COCO's, YOLO's or VOC's layout: --data DIR";
+        return Err(DetectionError::Usage(format!("{text}\nhelp: {help}")));
+    };
+    Ok((root, ReadOptions { layout: *layout, first_pixel: *first_pixel, ..ReadOptions::default() }))
+}
+
+/// The split of that name.
+pub fn split(name: &str) -> Split {
+    name.parse().unwrap_or_else(|never: std::convert::Infallible| match never {})
 }
 
 /// One micro-batch, ready for the network.
 #[derive(Clone, Debug)]
 pub struct Batch {
-    /// `[B, H, W, 3]`
+    /// `[B, H, W, C]`
     pub dims: Dims,
     /// The pixels, in 0..1.
     pub pixels: Vec<f32>,
@@ -132,7 +179,8 @@ pub struct Batch {
 pub struct Batcher {
     set: TrainingSet,
     augment: Augment,
-    multi_scale: Option<MultiScale>,
+    input: InputSpec,
+    multi_scale: Option<(MultiScale, NonZeroU64)>,
     batch: usize,
     seed: u64,
     plan: Plan,
@@ -151,10 +199,11 @@ pub type Batches = Loader<Place, Batch, DataError>;
 impl Batcher {
     /// # Errors
     /// [`DetectionError::Setting`] for sizes out of order.
-    pub fn new(recipe: &Recipe, set: TrainingSet, plan: Plan) -> Result<Self, DetectionError> {
-        let multi_scale = recipe.augment.multi_scale()?;
+    pub fn new(recipe: &Recipe, set: TrainingSet, plan: Plan, input: InputSpec) -> Result<Self, DetectionError> {
+        let every = recipe.augment.multi_scale.map(|settings| settings.every);
+        let multi_scale = recipe.augment.multi_scale(input.stride)?.zip(every);
         let batch = recipe.batch.get() as usize;
-        Ok(Self { set, augment: recipe.augment.augment(), multi_scale, batch, seed: recipe.seed, plan })
+        Ok(Self { set, augment: recipe.augment.augment(), input, multi_scale, batch, seed: recipe.seed, plan })
     }
 
     /// Starts making the batches of the steps from `from` to `to`.
@@ -189,10 +238,13 @@ impl Batcher {
             pictures.push(sample.image);
             image_ids.push(sample.image_ids);
         }
-        let input = ImageSize::square(self.augment.size);
-        let size = self.multi_scale.map_or(input, |m| m.batch_size(input, m.draw(self.seed, place.step)));
-        let pixels = batch_pixels(&pictures, size);
-        let dims = Dims { n: pictures.len(), h: size.height, w: size.width, c: 3 };
+        let drawn = ImageSize::square(self.augment.size);
+        let of_step = |(scale, every): (MultiScale, NonZeroU64)| {
+            scale.batch_size(drawn, scale.draw(self.seed, place.step / every))
+        };
+        let size = self.multi_scale.map_or(drawn, of_step);
+        let pixels = self.input.pixels(&pictures, size);
+        let dims = Dims { n: pictures.len(), h: size.height, w: size.width, c: self.input.channels };
         Ok(Batch { dims, pixels, truths, image_ids })
     }
 }

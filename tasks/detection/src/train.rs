@@ -1,15 +1,18 @@
 //! The training of a detector, from the data to the best weights.
 
 mod saving;
+mod start;
 mod talk;
+mod trace;
 
 use std::num::NonZeroU64;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use wrs_eval::write_detections;
 use wrs_nn::{Buffer, Gradients, InputGradient, Params, Pass};
 use wrs_ops::conv::Algorithms;
-use wrs_optim::{Ema, Groups, Optimizer, RunLength as ScheduleLength, Wrs};
+use wrs_optim::{Ema, Optimizer, clip_grad_norm};
 use wrs_train::checkpoint::Mark;
 use wrs_train::interrupt::{Interrupt, Signal};
 use wrs_train::memory;
@@ -21,17 +24,20 @@ use wrs_train::state::{Goal, TrainState};
 use wrs_weights::safetensors;
 
 use crate::anchors::{Anchors, LevelMap};
+use crate::calibrate::recalibrated;
 use crate::error::DetectionError;
 use crate::evaluate::{Detector, evaluate};
+use crate::init::load_init;
 use crate::loss::{LossError, LossStep, YoloLoss};
-use crate::model::YoloV3;
-use crate::plan::Plan;
-use crate::recipe::{Recipe, Regularizer};
+use crate::net::DetectionNet;
+use crate::recipe::Recipe;
 use crate::sample::{self, Batch, Batcher};
 use crate::saved::Description;
 
 use saving::{load, save};
+use start::{Course, network, optimizer_of};
 use talk::{Terms, introduce, tell, write_rescale};
+use trace::{draw_traces, write_trace};
 
 /// The metric that decides which weights are the best.
 const BEST_BY: &str = "ap50";
@@ -134,30 +140,18 @@ fn steps(
     let data = sample::open(recipe, run.files().root())?;
     info.data = data.summary();
     run.write_info(info)?;
-    let warm_up = |per_epoch| {
-        let length = ScheduleLength { steps: u64::MAX, steps_per_epoch: per_epoch };
-        recipe.schedule.warm_up.map_or(0, |w| w.steps(length))
-    };
-    let images = sample::images_of(&data.train);
-    let per_epoch = Plan::new(images, recipe.batch, recipe.nominal_batch, 0).per_epoch();
-    let plan = Plan::new(images, recipe.batch, recipe.nominal_batch, warm_up(per_epoch));
-    let total = match recipe.length {
-        RunLength::Steps(steps) => steps.get(),
-        RunLength::Epochs(epochs) => plan.steps_of(epochs.get()),
-    };
-    // The schedule counts micro-batches, as the code the paper ran does; without accumulation they are the steps.
-    let length = ScheduleLength { steps: plan.micro_batches(total.max(1) - 1).end, steps_per_epoch: per_epoch };
+    let Course { plan, total, length } = Course::of(recipe, &data.train);
 
     // network, loss, optimizer
-    let anchors = Anchors::from_sizes(&recipe.anchors)?;
+    let anchors = Anchors::deal(&recipe.anchors, &recipe.model.levels()?)?;
     let classes = data.class_names.len();
-    let (net, mut params) = YoloV3::new(&recipe.model, classes, anchors.levels[0].sizes.len(), recipe.seed);
+    let (net, mut params, notes) = network(recipe, classes)?;
     let loss = YoloLoss::new(anchors.clone(), classes, recipe.loss.clone()).map_err(DetectionError::Loss)?;
     let mut optimizer = optimizer_of(recipe, &params)?;
-    introduce(recipe, &data, &params, optimizer.as_ref(), run, total, &mut progress);
+    introduce(recipe, &data, &params, optimizer.as_ref(), run, total, &notes, &mut progress);
 
     // where it stands
-    let metadata = Description::of(recipe, &data.class_names).metadata()?;
+    let metadata = Description::of(recipe, &data.val.categories).metadata()?;
     let mut ema = None;
     let resumed = load(&checkpoints, state, &mut params, optimizer.as_mut(), recipe, &mut ema, &mut progress)?;
     let mut metrics = if resumed {
@@ -167,13 +161,16 @@ fn steps(
         }
         metrics
     } else {
+        if let Some(path) = &recipe.init {
+            progress.say(&load_init(path, &net, &mut params)?.join("\n"));
+        }
         let mut metrics = MetricsLog::restart(&run.files().metrics())?;
         let report = optimizer.start(&mut params)?;
         write_rescale(&mut metrics, 0, 0, &params, &report)?;
         ema = recipe.ema.map(|config| Ema::new(config, &params)).transpose()?;
         metrics
     };
-    let batcher = Batcher::new(recipe, data.train.clone(), plan.clone())?;
+    let batcher = Batcher::new(recipe, data.train.clone(), plan.clone(), net.input())?;
     let mut batches = batcher.start(state.step, total, workers)?;
     let mut gradients = Gradients::new(&params);
     let mut meter = Meter::new();
@@ -186,17 +183,19 @@ fn steps(
         let factors = recipe.schedule.at(range.end - 1, length);
         let mut terms = Terms::default();
         gradients.reset();
-        for _ in range.clone() {
+        for micro_batch_index in range.clone() {
             let batch = batches.next().ok_or(DetectionError::OutOfBatches { step: step + 1 })??;
             let scale = recipe.batch.get() as f64 / recipe.nominal_batch.get() as f64;
-            let settings = LossStep { giou_ratio: factors.warmth, scale };
+            let loss_step = LossStep { giou_ratio: factors.warmth, scale };
+            let how = How { loss_step, seed: recipe.seed, index: micro_batch_index, algorithms };
             terms.images += batch.dims.n;
             terms.size = batch.dims.h.max(batch.dims.w);
-            micro_batch(&net, &mut params, &loss, batch, settings, algorithms, &mut gradients, &mut terms)
+            micro_batch(&net, &mut params, &loss, batch, how, &mut gradients, &mut terms)
                 .map_err(|e| e.at_step(step + 1))?;
         }
         let (epoch, _) = plan.place(range.end - 1);
         let settings = optimizer.groups().settings(recipe.lr, recipe.optimizer.momentum(), &factors, epoch);
+        let norm = recipe.clip_grad_norm.map(|most| clip_grad_norm(&mut gradients, most));
         let report = optimizer.step(&mut params, &mut gradients, &settings)?;
         if let Some(ema) = &mut ema {
             ema.update(&params)?;
@@ -208,6 +207,7 @@ fn steps(
         let waited = batches.waited().saturating_sub(waited_before);
         meter.record(terms.images, begun.elapsed(), waited);
         let lr = recipe.lr * factors.weights;
+        terms.gradient_norm = norm;
         metrics.write(Kind::Train, state.step, epoch, &terms.record(lr, settings.momentum, begun.elapsed(), waited))?;
         write_rescale(&mut metrics, state.step, epoch, &params, &report)?;
         progress.update(&Snapshot {
@@ -229,8 +229,12 @@ fn steps(
         let done = state.step;
         let due = |every: NonZeroU64| done.is_multiple_of(every.get()) || done == total;
         let mut mark = Mark::Last;
+        if recipe.trace_every.is_some_and(due) {
+            write_trace(&mut metrics, state.step, epoch, &params, &report, lr)?;
+        }
         if due(recipe.evaluate_every) {
-            let judged = ema.as_ref().map_or(&params, Ema::params);
+            let averaged = ema.as_ref().map_or(&params, Ema::params);
+            let judged = &*recalibrated(recipe, &net, averaged, &data.train, workers, algorithms)?;
             let detector = Detector { net: &net, params: judged, anchors: &anchors, algorithms };
             let result = evaluate(detector, &data.val, &recipe.evaluation, workers)?;
             tell(&result, state.step, &mut progress);
@@ -239,7 +243,10 @@ fn steps(
             if state.improve(BEST_BY, result.metrics.ap50.unwrap_or(0.0), Goal::Highest)
                 || result.metrics.ap50.is_none()
             {
-                run.replace_best(|writer| safetensors::write(judged, &metadata, writer))?;
+                let mut found = Vec::new();
+                write_detections(&mut found, &result.detections)?;
+                run.replace(&run.files().detections(), |writer| writer.write_all(&found))?;
+                run.replace(&run.files().best(), |writer| safetensors::write(judged, &metadata, writer))?;
                 mark = Mark::LastAndBest;
             }
         }
@@ -250,26 +257,37 @@ fn steps(
         if stop.is_some() && state.step < total {
             progress.finish();
             progress.say(&format!("stopped after step {}, saved", state.step));
+            draw_traces(run)?;
             return Ok(stop);
         }
     }
     progress.finish();
+    draw_traces(run)?;
     Ok(None)
 }
 
+/// What a micro-batch is computed with.
+#[derive(Clone, Copy)]
+struct How {
+    loss_step: LossStep,
+    /// The run's, for dropout.
+    seed: u64,
+    /// Of the micro-batch in the run.
+    index: u64,
+    algorithms: Algorithms,
+}
+
 /// Forward, loss, backward of one micro-batch; nothing has changed when its loss is not finite.
-#[allow(clippy::too_many_arguments)] // the training step's own parts, listed once
 fn micro_batch(
-    net: &YoloV3,
+    net: &DetectionNet,
     params: &mut Params,
     loss: &YoloLoss,
     batch: Batch,
-    settings: LossStep,
-    algorithms: Algorithms,
+    how: How,
     gradients: &mut Gradients,
     terms: &mut Terms,
 ) -> Result<(), DetectionError> {
-    let mut pass = Pass::train(params, algorithms);
+    let mut pass = Pass::train(params, how.algorithms).with_draws(how.seed, how.index);
     let x = pass.input(batch.dims, batch.pixels.into(), InputGradient::Skipped);
     let outputs = net.forward(&mut pass, &x)?;
     drop(x);
@@ -277,7 +295,7 @@ fn micro_batch(
         .iter()
         .map(|v| LevelMap { n: v.dims().n, h: v.dims().h, w: v.dims().w, logits: v.buffer().host() })
         .collect();
-    let value = loss.compute(&maps, &batch.truths, settings).map_err(|source| match &source {
+    let value = loss.compute(&maps, &batch.truths, how.loss_step).map_err(|source| match &source {
         LossError::NotFinite { images, .. } => {
             let images = images.iter().flat_map(|&i| batch.image_ids.get(i).into_iter().flatten().copied()).collect();
             DetectionError::Diverged { step: 0, images, source }
@@ -300,15 +318,4 @@ impl DetectionError {
             other => other,
         }
     }
-}
-
-/// The optimizer of a recipe at rest, WRS around it where the recipe says so.
-fn optimizer_of(recipe: &Recipe, params: &Params) -> Result<Box<dyn Optimizer>, DetectionError> {
-    let (scope, decay) = recipe.regularizer.decay();
-    let groups = Groups::by_role(params, scope, decay, &recipe.regularizer.rescaled(params))?;
-    let inner = recipe.optimizer.build(groups)?;
-    Ok(match &recipe.regularizer {
-        Regularizer::Wrs { rescale, .. } => Box::new(Wrs::new(inner, params, rescale.clone())?),
-        Regularizer::WeightDecay { .. } => inner,
-    })
 }

@@ -2,6 +2,7 @@
 //! "dimension clusters", which YOLOv3 keeps).
 
 use rayon::prelude::*;
+use serde::Serialize;
 use wrs_ops::rng::Rng;
 
 use super::{AnchorError, size_iou};
@@ -13,7 +14,7 @@ const BLOCK: usize = 4096;
 const PATIENCE: usize = 10;
 
 /// How well a list of anchors fits boxes, by size alone.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct AnchorFit {
     /// Boxes compared; without any, the rest is 0.
     pub boxes: usize,

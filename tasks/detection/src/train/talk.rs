@@ -16,6 +16,7 @@ use crate::recipe::Recipe;
 use crate::sample::Data;
 
 /// Says what is about to happen.
+#[allow(clippy::too_many_arguments)] // everything that is introduced
 pub(super) fn introduce(
     recipe: &Recipe,
     data: &Data,
@@ -23,13 +24,15 @@ pub(super) fn introduce(
     optimizer: &dyn Optimizer,
     run: &RunDir,
     total: u64,
+    notes: &[String],
     progress: &mut Progress,
 ) {
     let scalars = params.trainable().len();
     let root = run.files().root().display();
     progress.say(&format!(
-        "recipe  {}  YOLOv3 {scalars} parameters  {} classes  {total} steps  batch {} (nominal {})  seed {}",
+        "recipe  {}  {} {scalars} parameters  {} classes  {total} steps  batch {} (nominal {})  seed {}",
         recipe.name,
+        recipe.model.network,
         data.class_names.len(),
         recipe.batch,
         recipe.nominal_batch,
@@ -49,6 +52,9 @@ pub(super) fn introduce(
             "group   {}: {} tensors, {} values, weight decay {}",
             size.name, size.tensors, size.scalars, group.weight_decay
         ));
+    }
+    for note in notes {
+        progress.say(note);
     }
     progress.say(&format!("run     {root}   (to go on after a stop: wrs train --resume {root})"));
 }
@@ -97,6 +103,8 @@ pub(super) struct Terms {
     class: f64,
     pairs: usize,
     unmatched: usize,
+    /// Of the whole gradient before it was clipped; none where the recipe does not clip.
+    pub gradient_norm: Option<f64>,
 }
 
 impl Terms {
@@ -118,10 +126,14 @@ impl Terms {
 
     pub fn record(&self, lr: f64, momentum: f64, took: Duration, waited: Duration) -> serde_json::Value {
         let [loss, box_term, objectness, class] = self.shown().map(|(_, value)| value);
-        json!({
+        let mut record = json!({
             "loss": loss, "box": box_term, "objectness": objectness, "class": class, "lr": lr, "momentum": momentum,
             "images": self.images, "size": self.size, "pairs": self.pairs, "unmatched": self.unmatched,
             "ms": took.as_secs_f64() * 1e3, "data-ms": waited.as_secs_f64() * 1e3,
-        })
+        });
+        if let Some(norm) = self.gradient_norm {
+            record["gradient-norm"] = norm.into();
+        }
+        record
     }
 }
