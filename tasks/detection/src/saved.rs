@@ -3,13 +3,15 @@
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
+use wrs_datasets::detection::Category;
 use wrs_nn::Params;
 use wrs_weights::Metadata;
-use wrs_weights::safetensors::{Strictness, load_into, read_metadata};
+use wrs_weights::darknet::{self, DarknetReport, Extent, Header};
+use wrs_weights::safetensors::{self, Strictness, load_into, read_metadata};
 
 use crate::anchors::Anchors;
 use crate::error::DetectionError;
-use crate::model::{ModelConfig, YoloV3};
+use crate::net::{DetectionNet, ModelConfig};
 use crate::recipe::{EvaluationSettings, Recipe};
 
 /// The key of the task.
@@ -24,21 +26,24 @@ const DESCRIPTION: &str = "detection";
 pub struct Description {
     /// The network.
     pub model: ModelConfig,
-    /// Its anchors, smallest first.
+    /// Sizes of its anchors, in pixels of its input.
     pub anchors: Vec<[f32; 2]>,
     /// Names of its classes, by class index.
     pub class_names: Vec<String>,
+    /// Ids of its classes in COCO's files, by class index.
+    pub category_ids: Vec<u64>,
     /// How it is evaluated: input size and suppression.
     pub evaluation: EvaluationSettings,
 }
 
 impl Description {
     /// Of the network that a recipe trains.
-    pub fn of(recipe: &Recipe, class_names: &[String]) -> Self {
+    pub fn of(recipe: &Recipe, categories: &[Category]) -> Self {
         Self {
-            model: recipe.model,
+            model: recipe.model.clone(),
             anchors: recipe.anchors.clone(),
-            class_names: class_names.to_vec(),
+            class_names: categories.iter().map(|category| category.name.clone()).collect(),
+            category_ids: categories.iter().map(|category| category.id).collect(),
             evaluation: recipe.evaluation.clone(),
         }
     }
@@ -60,7 +65,7 @@ pub struct SavedNet {
     /// What the file says of it.
     pub description: Description,
     /// Its layers.
-    pub net: YoloV3,
+    pub net: DetectionNet,
     /// Its numbers.
     pub params: Params,
     /// Its anchors by level.
@@ -82,10 +87,39 @@ impl SavedNet {
         let json = metadata.get(DESCRIPTION).ok_or_else(|| not_ours(format!("no metadata `{DESCRIPTION}`")))?;
         let description: Description =
             serde_json::from_str(json).map_err(|e| not_ours(format!("metadata `{DESCRIPTION}`: {e}")))?;
-        let anchors = Anchors::from_sizes(&description.anchors)?;
-        let per_level = anchors.levels[0].sizes.len();
-        let (net, mut params) = YoloV3::new(&description.model, description.class_names.len(), per_level, 0);
-        load_into(&mut params, path, Strictness::Exact)?;
+        let mut saved = Self::fresh(description)?;
+        load_into(&mut saved.params, path, Strictness::Exact)?;
+        Ok(saved)
+    }
+
+    /// Loads Darknet's weights into the network that a description speaks of; every layer must be in the file.
+    ///
+    /// # Errors
+    /// [`DetectionError::Weights`], and what building the network can end in.
+    pub fn load_darknet(description: Description, path: &Path) -> Result<(Self, DarknetReport), DetectionError> {
+        let mut saved = Self::fresh(description)?;
+        let order = saved.net.darknet_order(&saved.params);
+        let report = darknet::load_into(&mut saved.params, &order, path, Extent::Whole, Strictness::Exact)?;
+        Ok((saved, report))
+    }
+
+    /// Writes the network as a file of ours, or as Darknet's `.weights` where the name ends so.
+    ///
+    /// # Errors
+    /// [`DetectionError::Weights`].
+    pub fn export(&self, path: &Path) -> Result<(), DetectionError> {
+        if path.extension().is_some_and(|extension| extension == "weights") {
+            let order = self.net.darknet_order(&self.params);
+            darknet::save(&self.params, &order, Header::new(0), path)?;
+        } else {
+            safetensors::save(&self.params, &self.description.metadata()?, path)?;
+        }
+        Ok(())
+    }
+
+    fn fresh(description: Description) -> Result<Self, DetectionError> {
+        let anchors = Anchors::deal(&description.anchors, &description.model.levels()?)?;
+        let (net, params) = DetectionNet::new(&description.model, description.class_names.len(), 0)?;
         Ok(Self { description, net, params, anchors })
     }
 }
