@@ -1,11 +1,13 @@
 //! Pictures with boxes drawn on them, and the same boxes as records.
 
+mod outputs;
+
 use std::path::{Path, PathBuf};
 
 use image::RgbImage;
 use serde::Serialize;
-use wrs_datasets::ImageRgb8;
-use wrs_draw::{LabelledBox, draw_boxes, grid};
+use wrs_datasets::{ImageRgb8, ImageSize};
+use wrs_draw::{LabelledBox, grid};
 use wrs_ops::conv::Algorithms;
 
 use crate::error::DetectionError;
@@ -13,6 +15,8 @@ use crate::evaluate::{Detector, Found, find_in_file};
 use crate::nms::{Labels, NmsSettings};
 use crate::recipe::EvaluationSettings;
 use crate::saved::SavedNet;
+
+pub use outputs::{Output, Outputs};
 
 /// What is shown in a picture, unless asked otherwise: fewer and surer boxes than an evaluation counts.
 pub const CONFIDENCE: f32 = 0.25;
@@ -41,52 +45,55 @@ pub struct PredictedPicture {
 pub struct PredictedBox {
     /// Name of the class.
     pub class: String,
+    /// Its place among the network's classes, from 0.
+    pub class_index: usize,
     /// From 0 to 1.
     pub score: f32,
     /// x0, y0, x1, y1 in pixels of the picture.
     pub xyxy: [f64; 4],
 }
 
-/// What to find and how to show it.
+/// What to find.
 #[derive(Clone, Copy, Debug)]
-pub struct PredictOptions<'a> {
+pub struct PredictOptions {
     /// Scores must be above it.
     pub confidence: f32,
-    /// Folder for the drawn pictures; without it none is written.
-    pub out: Option<&'a Path>,
+    /// IoU above which a lesser box of the same class is hidden.
+    pub iou: f32,
     /// Which kernels.
     pub algorithms: Algorithms,
 }
 
-/// Where the picture of a file is drawn: its name with `.png`.
-pub fn target(folder: &Path, path: &Path) -> PathBuf {
-    let name = path.file_stem().map_or_else(|| "picture".into(), |stem| stem.to_string_lossy().into_owned());
-    folder.join(format!("{name}.png"))
+impl PredictOptions {
+    /// What is shown unless asked otherwise.
+    pub fn shown(algorithms: Algorithms) -> Self {
+        Self { confidence: CONFIDENCE, iou: IOU, algorithms }
+    }
 }
 
-/// Finds boxes in a file, and draws them.
+/// Finds boxes in a file and writes what is wanted of it.
 ///
 /// # Errors
 /// [`DetectionError::Data`] for a file that is no picture, [`DetectionError::Output`] for one that cannot be written.
-pub fn predict(saved: &SavedNet, path: &Path, options: PredictOptions<'_>) -> Result<PredictedPicture, DetectionError> {
+pub fn predict(
+    saved: &SavedNet,
+    path: &Path,
+    options: PredictOptions,
+    outputs: &Outputs,
+) -> Result<PredictedPicture, DetectionError> {
     let (picture, found) = find(saved, path, options)?;
-    let size = picture.size;
-    let drawn = match options.out {
-        None => None,
-        Some(folder) => {
-            let target = target(folder, path);
-            write_png(&draw(saved, picture, &found)?, &target)?;
-            Some(target)
-        }
-    };
     let names = &saved.description.class_names;
     let record = |f: &Found| PredictedBox {
         class: names[f.class].clone(),
+        class_index: f.class,
         score: f.score,
         xyxy: [f.xyxy.x0, f.xyxy.y0, f.xyxy.x1, f.xyxy.y1],
     };
     let detections = found.iter().map(record).collect();
-    Ok(PredictedPicture { path: path.to_owned(), width: size.width, height: size.height, detections, drawn })
+    let ImageSize { width, height } = picture.size;
+    let mut predicted = PredictedPicture { path: path.to_owned(), width, height, detections, drawn: None };
+    outputs.write_picture(&mut predicted, &rgb_image(picture)?)?;
+    Ok(predicted)
 }
 
 /// A sheet of pictures with boxes drawn on them.
@@ -98,46 +105,38 @@ pub fn contact_sheet(
     pictures: &[PathBuf],
     columns: usize,
     target: &Path,
-    options: PredictOptions<'_>,
+    options: PredictOptions,
 ) -> Result<(), DetectionError> {
     let mut drawn = Vec::with_capacity(pictures.len());
     for path in pictures {
         let (picture, found) = find(saved, path, options)?;
-        drawn.push(draw(saved, picture, &found)?);
+        let names = &saved.description.class_names;
+        let label = |f: &Found| LabelledBox {
+            bbox_xyxy: [f.xyxy.x0, f.xyxy.y0, f.xyxy.x1, f.xyxy.y1].map(|edge| edge as f32),
+            label: outputs::label(&names[f.class], f.score),
+            class: f.class,
+        };
+        let mut picture = rgb_image(picture)?;
+        outputs::draw(&mut picture, &found.iter().map(label).collect::<Vec<_>>())?;
+        drawn.push(picture);
     }
-    write_png(&grid(&drawn, columns), target)
+    outputs::write_png(&grid(&drawn, columns), target)
 }
 
-fn find(saved: &SavedNet, path: &Path, options: PredictOptions<'_>) -> Result<(ImageRgb8, Vec<Found>), DetectionError> {
+fn find(saved: &SavedNet, path: &Path, options: PredictOptions) -> Result<(ImageRgb8, Vec<Found>), DetectionError> {
     let evaluation = &saved.description.evaluation;
-    let nms =
-        NmsSettings { confidence: options.confidence, iou: IOU, labels: Labels::Single, ..evaluation.nms.clone() };
+    let PredictOptions { confidence, iou, algorithms } = options;
+    let nms = NmsSettings { confidence, iou, labels: Labels::Single, ..evaluation.nms.clone() };
     let shown = EvaluationSettings { nms, ..evaluation.clone() };
-    let detector =
-        Detector { net: &saved.net, params: &saved.params, anchors: &saved.anchors, algorithms: options.algorithms };
+    let detector = Detector { net: &saved.net, params: &saved.params, anchors: &saved.anchors, algorithms };
     let (picture, result) = find_in_file(detector, path, &shown)?;
     Ok((picture, result.found))
 }
 
-fn draw(saved: &SavedNet, picture: ImageRgb8, found: &[Found]) -> Result<RgbImage, DetectionError> {
-    let failed = |reason: String| DetectionError::Output { path: "a picture with boxes".into(), reason };
-    let (width, height) = (picture.size.width as u32, picture.size.height as u32);
-    let mut drawn = RgbImage::from_raw(width, height, picture.pixels)
-        .ok_or_else(|| failed(format!("expected {width} x {height} pixels")))?;
-    let label = |f: &Found| LabelledBox {
-        bbox_xyxy: [f.xyxy.x0 as f32, f.xyxy.y0 as f32, f.xyxy.x1 as f32, f.xyxy.y1 as f32],
-        label: format!("{} {:.2}", saved.description.class_names[f.class], f.score),
-        class: f.class,
-    };
-    let boxes: Vec<LabelledBox> = found.iter().map(label).collect();
-    draw_boxes(&mut drawn, &boxes).map_err(|e| failed(e.to_string()))?;
-    Ok(drawn)
-}
-
-fn write_png(picture: &RgbImage, target: &Path) -> Result<(), DetectionError> {
-    let failed = |reason: String| DetectionError::Output { path: target.display().to_string(), reason };
-    if let Some(folder) = target.parent() {
-        std::fs::create_dir_all(folder).map_err(|e| failed(e.to_string()))?;
-    }
-    picture.save(target).map_err(|e| failed(e.to_string()))
+fn rgb_image(picture: ImageRgb8) -> Result<RgbImage, DetectionError> {
+    let ImageSize { width, height } = picture.size;
+    RgbImage::from_raw(width as u32, height as u32, picture.pixels).ok_or_else(|| DetectionError::Output {
+        path: "a picture with boxes".into(),
+        reason: format!("expected {width} x {height} pixels"),
+    })
 }
