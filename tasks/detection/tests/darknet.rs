@@ -2,10 +2,11 @@
 
 #![allow(clippy::unwrap_used)] // tests
 
+use wrs_backbones::Darknet53Config;
 use wrs_detection::anchors::{Anchors, COCO_ANCHORS, LevelPlan, yolov3_levels};
 use wrs_detection::darknet::{BUILTIN_NAMES, DarknetNet, DarknetOptions, builtin, published_masks_note, yolov3_order};
-use wrs_detection::model::{ModelConfig, YoloV3};
-use wrs_nn::{Buffer, Dims, Gradients, InputGradient, NnError, ParamId, Params, Pass, Value};
+use wrs_detection::model::YoloV3;
+use wrs_nn::{Buffer, Dims, Gradients, InputGradient, NnError, NormConfig, ParamId, Params, Pass, Value};
 use wrs_ops::conv::Algorithms;
 use wrs_ops::rng::Rng;
 use wrs_weights::darknet::{Cfg, Header, LayerKind, Walk, file_floats, first_layers, read, write};
@@ -137,7 +138,7 @@ fn evaluate(
 
 #[test]
 fn our_yolov3_goes_through_darknets_file_and_stays_the_same_function() {
-    let config = ModelConfig { width: 0.25, norm_eps: 1e-5, norm_momentum: 0.1 };
+    let config = Darknet53Config { width: 0.25, norm: NormConfig::default() };
     let (ours, mut from) = YoloV3::new(&config, 4, 3, 7);
     let running: Vec<f32> = draw(from.statistics().len(), "statistics").iter().map(|v| 0.5 + v).collect();
     from.statistics_mut().host_mut().copy_from_slice(&running);

@@ -2,8 +2,9 @@
 
 #![allow(clippy::unwrap_used)] // tests
 
-use wrs_detection::model::{ModelConfig, YoloV3};
-use wrs_nn::{Buffer, Dims, InputGradient, Pass, Role};
+use wrs_backbones::Darknet53Config;
+use wrs_detection::model::YoloV3;
+use wrs_nn::{Buffer, Dims, InputGradient, NormConfig, Pass, Role};
 
 fn plan(net: &YoloV3, params: &wrs_nn::Params, size: usize) -> (Vec<Dims>, u64) {
     let mut pass = Pass::plan(params);
@@ -28,7 +29,7 @@ fn parameters_are_those_of_yolov3() {
     let heads: usize =
         params.iter().filter(|(_, p)| p.name.contains("predict")).map(|(id, _)| params.values(id).len()).sum();
     assert_eq!(heads, 456_960 + 765);
-    let config = ModelConfig { width: 1.0, norm_eps: 1e-5, norm_momentum: 0.1 };
+    let config = Darknet53Config { width: 1.0, norm: NormConfig { eps: 1e-5, momentum: 0.1 } };
     assert_eq!(YoloV3::new(&config, 20, 3, 0).1.trainable().len(), 61_626_049);
 }
 
@@ -77,7 +78,7 @@ fn head_biases_carry_the_priors() {
 
 #[test]
 fn sizes_the_network_cannot_take_are_refused_by_name() {
-    let config = ModelConfig { width: 0.25, norm_eps: 1e-5, norm_momentum: 0.1 };
+    let config = Darknet53Config { width: 0.25, norm: NormConfig { eps: 1e-5, momentum: 0.1 } };
     let (net, params) = YoloV3::new(&config, 2, 3, 0);
     let mut pass = Pass::train(&params, wrs_ops::conv::Algorithms::Fast);
     let dims = Dims { n: 1, h: 32, w: 32, c: 3 };

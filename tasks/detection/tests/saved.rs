@@ -4,8 +4,9 @@
 
 use candle_core::{Device, Tensor};
 use candle_nn::ModuleT;
+use wrs_datasets::detection::Category;
 use wrs_detection::anchors::Anchors;
-use wrs_detection::model::YoloV3;
+use wrs_detection::net::DetectionNet;
 use wrs_detection::recipe::{RECIPES, Recipe};
 use wrs_detection::saved::{Description, SavedNet};
 use wrs_nn::{Dims, InputGradient, Pass};
@@ -19,9 +20,10 @@ const DIMS: Dims = Dims { n: 2, h: 64, w: 96, c: 3 };
 fn saved() -> SavedNet {
     let (name, text) = RECIPES[0];
     let recipe = Recipe::load(name, text, &[("model.width".into(), "0.125".into())]).unwrap().recipe;
-    let description = Description::of(&recipe, &["circle".to_owned(), "square".to_owned()]);
+    let categories = [(4, "circle"), (7, "square")].map(|(id, name)| Category { id, name: name.to_owned() });
+    let description = Description::of(&recipe, &categories);
     let anchors = Anchors::from_sizes(&description.anchors).unwrap();
-    let (net, params) = YoloV3::new(&recipe.model, 2, anchors.levels[0].sizes.len(), 11);
+    let (net, params) = DetectionNet::new(&recipe.model, 2, 11).unwrap();
     SavedNet { description, net, params, anchors }
 }
 

@@ -2,8 +2,9 @@
 
 #![allow(clippy::unwrap_used)] // tests
 
-use wrs_detection::model::{ModelConfig, YoloV3};
-use wrs_nn::{Buffer, Dims, Gradients, InputGradient, Params, Pass};
+use wrs_backbones::Darknet53Config;
+use wrs_detection::model::YoloV3;
+use wrs_nn::{Buffer, Dims, Gradients, InputGradient, NormConfig, Params, Pass};
 use wrs_ops::conv::Algorithms;
 use wrs_ops::rng::Rng;
 
@@ -13,10 +14,10 @@ const DIMS: Dims = Dims { n: 2, h: 128, w: 128, c: 3 };
 const VALUES_PER_CHANNEL: usize = 32;
 
 /// The theorems are about norms without an epsilon; this one is too small to be felt.
-const NO_EPS: f64 = 1e-10;
+const NO_EPS: f32 = 1e-10;
 
-fn network(norm_eps: f64) -> (YoloV3, Params) {
-    YoloV3::new(&ModelConfig { width: 0.25, norm_eps, norm_momentum: 0.1 }, 5, 3, 7)
+fn network(eps: f32) -> (YoloV3, Params) {
+    YoloV3::new(&Darknet53Config { width: 0.25, norm: NormConfig { eps, momentum: 0.1 } }, 5, 3, 7)
 }
 
 fn pixels() -> Buffer {
