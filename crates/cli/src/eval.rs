@@ -5,22 +5,27 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context;
-use wrs_datasets::{CocoDataset, Split};
+use wrs_datasets::{DetectionDataset, Split};
 use wrs_detection::DetectionError;
 use wrs_detection::evaluate::{Detector, Evaluation, evaluate};
+use wrs_detection::net::Network;
 use wrs_detection::recipe::Recipe;
 use wrs_detection::sample;
 use wrs_detection::saved::SavedNet;
 use wrs_eval::{DetectionMetrics, evaluate_detections, read_detections, read_ground_truth, write_detections};
 use wrs_train::run_dir::RunFiles;
 
+use crate::source::{self, DarknetFlags, Source};
 use crate::{Global, exit, table};
 
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// A run's directory or a weights file; nothing with --pred
-    #[arg(value_name = "RUN|WEIGHTS", required_unless_present = "pred")]
+    /// A run's directory, or a weights file, ours or Darknet's; nothing with --pred
+    #[arg(value_name = "RUN|WEIGHTS", required_unless_present_any = ["pred", "weights"])]
     source: Option<PathBuf>,
+    /// The same, by a flag
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["source", "pred"])]
+    weights: Option<PathBuf>,
     /// The data set's folder; a run knows its own
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
@@ -39,6 +44,8 @@ pub struct Arguments {
     /// Writes the detections in COCO's results form
     #[arg(long, value_name = "FILE", conflicts_with = "pred")]
     save: Option<PathBuf>,
+    #[command(flatten)]
+    darknet: DarknetFlags,
     /// Exits 7 unless a metric reaches a value, a fraction: --min ap50=0.6
     #[arg(long, value_name = "METRIC=VALUE")]
     min: Vec<String>,
@@ -51,7 +58,7 @@ enum Task {
 
 pub fn run(arguments: &Arguments, global: &Global) -> anyhow::Result<ExitCode> {
     let Task::Detection = arguments.task;
-    let metrics = match (&arguments.pred, &arguments.gt, &arguments.source) {
+    let metrics = match (&arguments.pred, &arguments.gt, arguments.source.as_ref().or(arguments.weights.as_ref())) {
         (Some(pred), Some(gt), _) => of_files(pred, gt, global)?,
         (_, _, Some(source)) => of_network(source, arguments, global)?,
         _ => return Err(exit::usage("nothing to evaluate\nhelp: name a run, a weights file, or --pred and --gt")),
@@ -75,18 +82,12 @@ fn of_files(pred: &Path, gt: &Path, global: &Global) -> anyhow::Result<Detection
     Ok(evaluate_detections(&truth.ground_truth, &read_detections(pred)?)?)
 }
 
-fn of_network(source: &Path, arguments: &Arguments, global: &Global) -> anyhow::Result<DetectionMetrics> {
-    let result = if source.is_dir() {
-        let files = RunFiles::at(source).map_err(DetectionError::from)?;
-        let saved = SavedNet::load(&files.best())?;
-        match &arguments.data {
-            Some(data) => on_folder(&saved, data, arguments, global)?,
-            None => of_run(&files, &saved, arguments.split.as_deref(), global)?,
-        }
-    } else {
-        let saved = SavedNet::load(source)?;
-        let data = arguments.data.as_deref().ok_or_else(|| exit::usage("a weights file needs --data DIR"))?;
-        on_folder(&saved, data, arguments, global)?
+fn of_network(named: &Path, arguments: &Arguments, global: &Global) -> anyhow::Result<DetectionMetrics> {
+    let Source { saved, run } = source::load(named, &arguments.darknet, global)?;
+    let result = match (&arguments.data, &run) {
+        (Some(data), _) => on_folder(&saved, data, arguments, global)?,
+        (None, Some(files)) => of_run(files, &saved, arguments.split.as_deref(), global)?,
+        (None, None) => return Err(exit::usage("a weights file needs --data DIR")),
     };
     if let Some(path) = &arguments.save {
         let file = File::create(path).with_context(|| format!("cannot write {}", path.display()))?;
@@ -117,22 +118,29 @@ pub fn recipe_of(files: &RunFiles) -> anyhow::Result<Recipe> {
 
 fn on_folder(saved: &SavedNet, data: &Path, arguments: &Arguments, global: &Global) -> anyhow::Result<Evaluation> {
     let split: Split = arguments.split.as_deref().unwrap_or("val").parse()?;
-    let data = CocoDataset::open(data, &split).map_err(DetectionError::from)?;
+    let mut data = DetectionDataset::open(data, None, &split).map_err(DetectionError::from)?;
+    if saved.description.class_names == [sample::SINGLE_CLASS] {
+        data.merge_classes(sample::SINGLE_CLASS);
+    }
     let (own, theirs) = (&saved.description.class_names, data.class_names());
-    if *own != theirs {
-        let text = format!(
-            "the network knows {} classes ({} …), the data set has {} ({} …)\nhelp: evaluate on data of the same classes",
-            own.len(),
-            own.first().map_or("", String::as_str),
-            theirs.len(),
-            theirs.first().map_or("", String::as_str)
-        );
-        return Err(exit::usage(text));
+    if let Some((class, (own, theirs))) = own.iter().zip(&theirs).enumerate().find(|(_, (own, theirs))| own != theirs) {
+        let text = format!("the network calls class {class} `{own}`, the data set calls it `{theirs}`");
+        if !matches!(saved.description.model.network, Network::Darknet { .. }) {
+            return Err(exit::usage(format!("{text}\nhelp: evaluate on data of the same classes")));
+        }
+        // Darknet spells some of COCO's names otherwise (sofa, tvmonitor): the order is what counts.
+        if !global.quiet {
+            eprintln!("note: {text}; classes are matched by their order");
+        }
+    }
+    if own.len() != theirs.len() {
+        let text = format!("the network knows {} classes, the data set has {}", own.len(), theirs.len());
+        return Err(exit::usage(format!("{text}\nhelp: evaluate on data of the same classes")));
     }
     judge(saved, &data, global)
 }
 
-fn judge(saved: &SavedNet, data: &CocoDataset, global: &Global) -> anyhow::Result<Evaluation> {
+fn judge(saved: &SavedNet, data: &DetectionDataset, global: &Global) -> anyhow::Result<Evaluation> {
     if !global.quiet {
         eprintln!("evaluating on {} ({} images)", data.name, data.images.len());
     }

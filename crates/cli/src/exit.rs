@@ -2,6 +2,10 @@
 
 use wrs_detection::DetectionError;
 use wrs_eval::EvalError;
+use wrs_eval::compare::CompareError;
+
+/// The exit code of faulty data.
+pub const DATA: u8 = 3;
 
 /// What was typed makes no sense.
 #[derive(Debug, thiserror::Error)]
@@ -49,7 +53,10 @@ pub fn code(error: &anyhow::Error) -> u8 {
         return 7;
     }
     if error.is::<EvalError>() {
-        return 3;
+        return DATA;
+    }
+    if error.is::<CompareError>() {
+        return 2;
     }
     match error.downcast_ref::<DetectionError>() {
         Some(error) => of_detection(error),
@@ -60,9 +67,9 @@ pub fn code(error: &anyhow::Error) -> u8 {
 fn of_detection(error: &DetectionError) -> u8 {
     use DetectionError as E;
     match error {
-        E::Recipe(_) | E::Setting(_) | E::Anchors(_) | E::Usage(_) | E::RunDir(_) => 2,
-        E::Data(_) | E::Loader(_) | E::Eval(_) => 3,
-        E::Weights(_) | E::NotOurs { .. } | E::Checkpoint(_) | E::State(_) => 4,
+        E::Recipe(_) | E::Setting(_) | E::Darknet(_) | E::Anchors(_) | E::Usage(_) | E::RunDir(_) => 2,
+        E::Data(_) | E::Loader(_) | E::Eval(_) => DATA,
+        E::Weights(_) | E::NotOurs { .. } | E::UnknownWeights { .. } | E::Checkpoint(_) | E::State(_) => 4,
         E::Diverged { .. } => 6,
         E::OutOfBatches { .. } | E::Nn(_) | E::Optim(_) | E::Loss(_) | E::Metrics(_) | E::Output { .. } => 1,
     }

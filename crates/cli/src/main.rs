@@ -5,9 +5,14 @@
 #![allow(clippy::print_stdout, clippy::print_stderr)] // the one place that talks to people
 
 mod bench;
+mod check;
+mod compare;
 mod eval;
 mod exit;
+mod export;
 mod predict;
+mod recipe;
+mod source;
 mod table;
 mod train;
 
@@ -29,6 +34,8 @@ struct Cli {
 const EXAMPLES: &str = "Examples:
   wrs train demo                                        a small detector on made-up scenes, minutes on a CPU
   wrs train coco/yolov3-wrs --data /data/coco           the paper's recipe
+  wrs check bccd/yolov3-wrs --data /data/bccd           every problem of the data, before the first step
+  wrs compare runs/*-wd-s* -- runs/*-wrs-s*             weight decay against rescaling, with intervals
   wrs train --resume runs/demo                          goes on where a run stopped, to the same bytes
   wrs eval runs/demo --json                             COCO's numbers of its best weights
   wrs predict runs/demo 'pictures/*.jpg' --out drawn    pictures with boxes";
@@ -41,6 +48,12 @@ enum Verb {
     Eval(eval::Arguments),
     /// Finds boxes in pictures and draws them
     Predict(predict::Arguments),
+    /// Finds what is wrong with a recipe, its data and its weights before the first step
+    Check(check::Arguments),
+    /// Compares two arms of runs, weight decay against weight rescaling
+    Compare(compare::Arguments),
+    /// Writes weights in another form: safetensors, Darknet's
+    Export(export::Arguments),
     /// Times the full-size network: a training step, an inference
     Bench(bench::Arguments),
 }
@@ -78,7 +91,7 @@ fn workers() -> usize {
 }
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = Cli::parse_from(compare::flags_first(std::env::args_os().collect()));
     match run(&cli) {
         Ok(code) => code,
         Err(error) => {
@@ -99,6 +112,9 @@ fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
         Verb::Train(arguments) => train::run(arguments, &cli.global),
         Verb::Eval(arguments) => eval::run(arguments, &cli.global),
         Verb::Predict(arguments) => predict::run(arguments, &cli.global),
+        Verb::Check(arguments) => check::run(arguments, &cli.global),
+        Verb::Compare(arguments) => compare::run(arguments, &cli.global),
+        Verb::Export(arguments) => export::run(arguments, &cli.global),
         Verb::Bench(arguments) => bench::run(arguments, &cli.global),
     }
 }

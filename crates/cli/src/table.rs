@@ -42,6 +42,8 @@ pub fn detection(metrics: &DetectionMetrics) -> String {
         percent(p.recall),
         percent(p.f1)
     );
+    let _ =
+        writeln!(text, "VOC    2007 (11 points) {}  2012 (all points) {}", percent(m.voc.map07), percent(m.voc.map12));
     let seen: Vec<_> = m.per_class.iter().filter(|class| class.ground_truths > 0).collect();
     let _ = writeln!(text, "\n{:<20} {:>7} {:>6} {:>6} {:>6}", "class", "objects", "AP", "AP50", "AR100");
     for class in seen.iter().take(CLASSES_SHOWN) {

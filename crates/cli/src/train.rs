@@ -4,23 +4,54 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context;
-use wrs_detection::predict::{CONFIDENCE, PredictOptions, contact_sheet};
-use wrs_detection::recipe::{DataSource, RECIPES, Recipe};
+use wrs_detection::predict::{PredictOptions, contact_sheet};
+use wrs_detection::recipe::{RECIPES, Recipe};
 use wrs_detection::saved::SavedNet;
-use wrs_detection::train::{TrainOptions, resume, train};
+use wrs_detection::train::{TrainOptions, TrainOutcome, resume, train};
 use wrs_detection::{DetectionError, sample};
 use wrs_train::interrupt::Interrupt;
 use wrs_train::progress::{Appearance, Progress, Wanted};
 use wrs_train::recipe::Loaded;
-use wrs_train::run_dir::{Place, RunFiles};
+use wrs_train::run_dir::{self, Place, RunDirError, RunFiles};
 
-use crate::{Global, eval, exit, table};
+use crate::{Global, eval, exit, recipe, table};
 
 /// Held-out pictures on the sheet of a finished run.
 const SHEET: usize = 12;
 
 /// Pictures side by side on it.
 const SHEET_COLUMNS: usize = 4;
+
+/// The directory of all runs.
+const RUNS: &str = "runs";
+
+/// Seeds of several runs.
+#[derive(Clone, Debug, PartialEq)]
+struct Seeds(Vec<u64>);
+
+impl Seeds {
+    /// Seeds of one command: more are a typing mistake.
+    const MOST: usize = 1000;
+
+    /// `1..3` with both ends, or a list with commas.
+    fn parse(text: &str) -> Result<Self, String> {
+        let number = |part: &str| part.trim().parse::<u64>().map_err(|_| format!("`{part}` is no seed"));
+        let seeds: Vec<u64> = match text.split_once("..") {
+            Some((first, last)) => {
+                let (first, last) = (number(first)?, number(last.trim_start_matches('='))?);
+                (first..=last).take(Self::MOST + 1).collect()
+            }
+            None => text.split(',').map(number).collect::<Result<_, _>>()?,
+        };
+        let mut sorted = seeds.clone();
+        sorted.sort_unstable();
+        sorted.dedup();
+        if seeds.is_empty() || seeds.len() > Self::MOST || sorted.len() != seeds.len() {
+            return Err(format!("expected 1 to {} different seeds, such as 1..3 or 1,2,5", Self::MOST));
+        }
+        Ok(Self(seeds))
+    }
+}
 
 #[derive(clap::Args)]
 pub struct Arguments {
@@ -38,6 +69,15 @@ pub struct Arguments {
     /// The seed of every draw: short for --set seed=N
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
+    /// One run for each of these seeds, one after another, in NAME-s1, NAME-s2, …: 1..3 or 1,2,5
+    #[arg(long, value_name = "SEEDS", value_parser = Seeds::parse, conflicts_with_all = ["seed", "resume", "print"])]
+    seeds: Option<Seeds>,
+    /// Weights to start from, ours or Darknet's: short for --set init=FILE
+    #[arg(long, value_name = "FILE", conflicts_with = "resume")]
+    init: Option<PathBuf>,
+    /// Trains this Darknet network, with its anchors, in place of the recipe's
+    #[arg(long, value_name = "FILE", conflicts_with = "resume")]
+    cfg: Option<PathBuf>,
     /// The run's directory; without it runs/NAME, runs/NAME-2, …
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
@@ -59,23 +99,63 @@ pub fn run(arguments: &Arguments, global: &Global) -> anyhow::Result<ExitCode> {
         }
         return Ok(ExitCode::SUCCESS);
     }
-    let options = options(arguments, global)?;
-    let outcome = match (&arguments.resume, &arguments.recipe) {
-        (Some(run), _) => resume(run, options)?,
-        (None, None) => return Err(exit::usage("no recipe\nhelp: wrs train demo, or see wrs train --list")),
-        (None, Some(recipe)) => {
-            let loaded = load(recipe, arguments)?;
-            if arguments.print {
-                print!("{}", loaded.resolved);
-                return Ok(ExitCode::SUCCESS);
-            }
-            let place = match &arguments.out {
-                Some(out) => Place::Exactly(out),
-                None => Place::Numbered { base: Path::new("runs"), name: &loaded.recipe.name },
-            };
-            train(&loaded, place, recipe, options)?
-        }
+    let interrupt = Interrupt::install().context("cannot take over SIGINT and SIGTERM")?;
+    if let Some(run) = &arguments.resume {
+        return finish(&resume(run, options(arguments, global, &interrupt))?, global);
+    }
+    let Some(recipe) = &arguments.recipe else {
+        return Err(exit::usage("no recipe\nhelp: wrs train demo, or see wrs train --list"));
     };
+    if let Some(seeds) = &arguments.seeds {
+        return train_seeds(recipe, seeds, arguments, global, &interrupt);
+    }
+    let loaded = load(recipe, arguments, arguments.seed)?;
+    if arguments.print {
+        print!("{}", loaded.resolved);
+        return Ok(ExitCode::SUCCESS);
+    }
+    let place = match &arguments.out {
+        Some(out) => Place::Exactly(out),
+        None => Place::Numbered { base: Path::new(RUNS), name: &loaded.recipe.name },
+    };
+    finish(&train(&loaded, place, recipe, options(arguments, global, &interrupt))?, global)
+}
+
+/// A run for each seed, in directories that must all be free before the first begins.
+fn train_seeds(
+    recipe: &str,
+    seeds: &Seeds,
+    arguments: &Arguments,
+    global: &Global,
+    interrupt: &Interrupt,
+) -> anyhow::Result<ExitCode> {
+    let mut runs = Vec::new();
+    for &seed in &seeds.0 {
+        let loaded = load(recipe, arguments, Some(seed))?;
+        let base =
+            arguments.out.clone().unwrap_or_else(|| Path::new(RUNS).join(run_dir::file_name(&loaded.recipe.name)));
+        let mut name = base.into_os_string();
+        name.push(format!("-s{seed}"));
+        let out = PathBuf::from(name);
+        if out.exists() {
+            return Err(DetectionError::from(RunDirError::Exists(out)).into());
+        }
+        runs.push((loaded, out));
+    }
+    let mut code = ExitCode::SUCCESS;
+    for (loaded, out) in &runs {
+        let outcome = train(loaded, Place::Exactly(out), recipe, options(arguments, global, interrupt))?;
+        let stopped = outcome.stopped_by.is_some();
+        code = finish(&outcome, global)?;
+        if stopped {
+            break;
+        }
+    }
+    Ok(code)
+}
+
+/// What there is to say when a run has ended.
+fn finish(outcome: &TrainOutcome, global: &Global) -> anyhow::Result<ExitCode> {
     if let Some(signal) = outcome.stopped_by {
         eprintln!("to go on: wrs train --resume {}", outcome.run.display());
         return Ok(ExitCode::from(signal.exit_code()));
@@ -83,52 +163,33 @@ pub fn run(arguments: &Arguments, global: &Global) -> anyhow::Result<ExitCode> {
     report(&outcome.run, global)
 }
 
-fn options(arguments: &Arguments, global: &Global) -> anyhow::Result<TrainOptions> {
+fn options(arguments: &Arguments, global: &Global, interrupt: &Interrupt) -> TrainOptions {
     let wanted = match (global.quiet, global.no_progress) {
         (true, _) => Wanted::Nothing,
         (false, true) => Wanted::Talk,
         (false, false) => Wanted::Everything,
     };
-    Ok(TrainOptions {
+    TrainOptions {
         workers: arguments.workers.unwrap_or_else(crate::workers),
         algorithms: global.algorithms(),
         progress: Box::new(move |log| Progress::new(Appearance::on_stderr(wanted), log)),
-        interrupt: Interrupt::install().context("cannot take over SIGINT and SIGTERM")?,
-    })
+        interrupt: interrupt.clone(),
+    }
 }
 
 /// The recipe of that name, or in that file, with what was typed set in it.
-fn load(recipe: &str, arguments: &Arguments) -> anyhow::Result<Loaded<Recipe>> {
-    let text = match RECIPES.iter().find(|(name, _)| *name == recipe) {
-        Some((_, text)) => (*text).to_owned(),
-        None if Path::new(recipe).is_file() => {
-            std::fs::read_to_string(recipe).with_context(|| format!("cannot read {recipe}"))?
-        }
-        None => {
-            let names: Vec<&str> = RECIPES.iter().map(|(name, _)| *name).collect();
-            let text = format!("no recipe and no file is called `{recipe}`\nhelp: recipes are {}", names.join(", "));
-            return Err(exit::usage(text));
-        }
-    };
-    let mut overrides = Vec::new();
-    for item in &arguments.set {
-        let (key, value) =
-            item.split_once('=').ok_or_else(|| exit::usage(format!("--set: expected KEY=VALUE, got `{item}`")))?;
-        overrides.push((key.to_owned(), value.to_owned()));
-    }
-    if let Some(seed) = arguments.seed {
+fn load(recipe: &str, arguments: &Arguments, seed: Option<u64>) -> anyhow::Result<Loaded<Recipe>> {
+    let mut overrides = recipe::typed_overrides(&arguments.set)?;
+    if let Some(seed) = seed {
         overrides.push(("seed".to_owned(), seed.to_string()));
     }
-    if let Some(data) = &arguments.data {
-        let plain = Recipe::load(recipe, &text, &overrides).map_err(DetectionError::from)?;
-        if let DataSource::Scenes(_) = plain.recipe.data.source {
-            let text = format!("--data: recipe `{recipe}` draws its own data\nhelp: leave --data away");
-            return Err(exit::usage(text));
-        }
-        let root = std::path::absolute(data).with_context(|| format!("--data {}", data.display()))?;
-        overrides.push(("data.source.coco.root".to_owned(), root.display().to_string()));
+    if let Some(init) = &arguments.init {
+        overrides.push(("init".to_owned(), recipe::absolute("--init", init)?));
     }
-    Ok(Recipe::load(recipe, &text, &overrides).map_err(DetectionError::from)?)
+    if let Some(cfg) = &arguments.cfg {
+        overrides.extend(recipe::cfg_overrides(cfg)?);
+    }
+    recipe::load(recipe, arguments.data.as_deref(), overrides)
 }
 
 /// What the best weights are worth, and a sheet of pictures.
@@ -141,8 +202,7 @@ fn report(run: &Path, global: &Global) -> anyhow::Result<ExitCode> {
     let pictures: Vec<PathBuf> =
         data.val.images.iter().filter(|i| i.on_disk).take(SHEET).map(|i| i.path.clone()).collect();
     let sheet = files.root().join("predictions.png");
-    let options = PredictOptions { confidence: CONFIDENCE, out: None, algorithms: global.algorithms() };
-    contact_sheet(&saved, &pictures, SHEET_COLUMNS, &sheet, options)?;
+    contact_sheet(&saved, &pictures, SHEET_COLUMNS, &sheet, PredictOptions::shown(global.algorithms()))?;
     if global.json {
         let mut document = serde_json::to_value(&result.metrics)?;
         if let Some(object) = document.as_object_mut() {
@@ -153,7 +213,25 @@ fn report(run: &Path, global: &Global) -> anyhow::Result<ExitCode> {
         println!("{}", table::detection(&result.metrics));
         println!("best weights  {}", files.best().display());
         println!("pictures      {}", sheet.display());
+        if files.norms().is_file() {
+            println!("norms         {}", files.norms().display());
+        }
         println!("again         wrs eval {} --json", run.display());
     }
     Ok(ExitCode::SUCCESS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn seeds_are_a_range_with_both_ends_or_a_list() {
+        assert_eq!(Seeds::parse("1..3"), Ok(Seeds(vec![1, 2, 3])));
+        assert_eq!(Seeds::parse("5"), Ok(Seeds(vec![5])));
+        assert_eq!(Seeds::parse("7, 2"), Ok(Seeds(vec![7, 2])));
+        for wrong in ["", "3..1", "1,1", "a", "0..99999999999", "1..", "-1"] {
+            assert!(Seeds::parse(wrong).is_err(), "{wrong}");
+        }
+    }
 }

@@ -2,66 +2,16 @@
 
 #![allow(clippy::unwrap_used)] // tests
 
+mod common;
+
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-/// A training of seconds: the demo, smaller in every way.
-const SMALL: [&str; 18] = [
-    "train",
-    "demo",
-    "--set",
-    "steps=14",
-    "--set",
-    "checkpoint-every=3",
-    "--set",
-    "evaluate-every=5",
-    "--set",
-    "model.width=0.0625",
-    "--set",
-    "data.source.scenes.train=20",
-    "--set",
-    "data.source.scenes.val=4",
-    "--set",
-    "data.source.scenes.size=64",
-    "--set",
-    "batch=4",
-];
-
-const SMALLER: [&str; 8] = [
-    "--set",
-    "nominal-batch=8",
-    "--set",
-    "augment.size=64",
-    "--set",
-    "evaluation.size=64",
-    "--set",
-    "augment.mosaic=0.5",
-];
-
-fn wrs() -> Command {
-    Command::new(env!("CARGO_BIN_EXE_wrs"))
-}
-
-fn small(out: &Path, threads: &str, workers: &str) -> Command {
-    let mut command = wrs();
-    command.args(SMALL).args(SMALLER).args(["--threads", threads, "--workers", workers, "--out"]).arg(out);
-    command
-}
-
-fn succeed(command: &mut Command) -> Output {
-    let output = command.output().unwrap();
-    assert!(
-        output.status.success(),
-        "{command:?}\n{}\n{}",
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr)
-    );
-    output
-}
+use common::{fail, small, succeed, wrs};
 
 /// What a run ends with: the bytes of its last checkpoint and of its best weights.
 fn ends_with(run: &Path) -> Vec<(PathBuf, Vec<u8>)> {
@@ -183,13 +133,6 @@ fn sigterm_saves_and_says_how_to_go_on() {
     assert!(run.join("ckpt/last").is_file(), "nothing was saved");
     let info: serde_json::Value = serde_json::from_slice(&fs::read(run.join("run.json")).unwrap()).unwrap();
     assert_eq!(info["status"], "interrupted");
-}
-
-/// Exit code and stderr of a command that must fail.
-fn fail(arguments: &[&str]) -> (i32, String) {
-    let output = wrs().args(arguments).output().unwrap();
-    assert!(output.stdout.is_empty(), "errors go to stderr");
-    (output.status.code().unwrap(), String::from_utf8(output.stderr).unwrap())
 }
 
 #[test]

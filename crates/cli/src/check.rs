@@ -1,0 +1,141 @@
+//! `wrs check`: every problem before the first step.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::Context;
+use wrs_datasets::detection::{Pictures, ReadOptions, Severity, offending_files};
+use wrs_detection::check::{FittingSizes, Report, check_folder, check_recipe};
+
+use crate::source::{self, DarknetFlags};
+use crate::{Global, exit, recipe};
+
+/// Faults of one kind of severity that are printed; the rest is counted, and all of them are in --json.
+const SHOWN: usize = 20;
+
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// A recipe (name or TOML file), a data set's folder or data.yaml, a run's directory, or a weights file
+    #[arg(value_name = "RECIPE|DATA|RUN|WEIGHTS")]
+    what: String,
+    /// The recipe's data
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Changes a value of the recipe: --set batch=4
+    #[arg(long, value_name = "KEY=VALUE")]
+    set: Vec<String>,
+    /// Weights the recipe starts from
+    #[arg(long, value_name = "FILE")]
+    init: Option<PathBuf>,
+    /// Splits of a data set that is checked by itself
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', default_value = "train,val")]
+    split: Vec<String>,
+    /// How pictures are looked at: decoded one and all, or their headers alone; without it, decoded where they are few
+    #[arg(long, value_name = "HOW")]
+    images: Option<Images>,
+    /// Writes the names of the offending files here, one a line
+    #[arg(long, value_name = "FILE")]
+    fix_list: Option<PathBuf>,
+    #[command(flatten)]
+    darknet: DarknetFlags,
+}
+
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum Images {
+    All,
+    Headers,
+}
+
+pub fn run(arguments: &Arguments, global: &Global) -> anyhow::Result<ExitCode> {
+    let report = report(arguments, global)?;
+    if global.json {
+        println!("{}", serde_json::to_string_pretty(&report)?);
+    } else {
+        print!("{}", text(&report));
+    }
+    if let Some(path) = &arguments.fix_list {
+        let files = offending_files(&report.faults, Severity::Error);
+        let lines: Vec<String> = files.iter().map(|file| file.display().to_string()).chain([String::new()]).collect();
+        std::fs::write(path, lines.join("\n")).with_context(|| format!("cannot write {}", path.display()))?;
+    }
+    Ok(if report.has_errors() { ExitCode::from(exit::DATA) } else { ExitCode::SUCCESS })
+}
+
+fn report(arguments: &Arguments, global: &Global) -> anyhow::Result<Report> {
+    let pictures = arguments.images.map(|images| match images {
+        Images::All => Pictures::All,
+        Images::Headers => Pictures::Headers,
+    });
+    let path = Path::new(&arguments.what);
+    if recipe::is_recipe(&arguments.what) {
+        let mut overrides = recipe::typed_overrides(&arguments.set)?;
+        if let Some(init) = &arguments.init {
+            overrides.push(("init".to_owned(), recipe::absolute("--init", init)?));
+        }
+        let loaded = recipe::load(&arguments.what, arguments.data.as_deref(), overrides)?;
+        return Ok(check_recipe(&loaded.recipe, &arguments.what, pictures, crate::workers())?);
+    }
+    if path.join("run.json").is_file() || (path.is_file() && !is_yaml(path)) {
+        let saved = source::load(path, &arguments.darknet, global)?.saved;
+        let description = &saved.description;
+        let mut report = Report::default();
+        let (classes, values) = (description.class_names.len(), saved.params.trainable().len());
+        let network = &description.model.network;
+        report.facts.push(format!("weights {}: {network}, {values} parameters, {classes} classes", path.display()));
+        report.facts.push(format!("        {}", description.class_names.join(", ")));
+        return Ok(report);
+    }
+    if !path.exists() {
+        let text =
+            format!("`{}` is no recipe, folder or file\nhelp: recipes are listed by wrs train --list", arguments.what);
+        return Err(exit::usage(text));
+    }
+    Ok(check_folder(path, ReadOptions::default(), &arguments.split, pictures, crate::workers()))
+}
+
+fn is_yaml(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml")
+}
+
+fn text(report: &Report) -> String {
+    let mut text = String::new();
+    // Writing to a string cannot fail.
+    for fact in &report.facts {
+        let _ = writeln!(text, "{fact}");
+    }
+    if let Some(anchors) = &report.anchors {
+        let _ = writeln!(text, "anchors in pixels of an input of {}", anchors.input);
+        let _ = writeln!(text, "  recipe  {}", sizes(&anchors.recipe));
+        let _ = writeln!(text, "  fitted  {}", sizes(&anchors.fitted));
+        let _ = writeln!(text, "  to use the fitted ones: --set 'anchors={}'", toml_list(&anchors.fitted));
+    }
+    for severity in [Severity::Error, Severity::Warning] {
+        let of: Vec<_> = report.faults.iter().filter(|fault| fault.severity == severity).collect();
+        for fault in of.iter().take(SHOWN) {
+            let _ = writeln!(text, "{fault}");
+        }
+        if of.len() > SHOWN {
+            let _ = writeln!(text, "… and {} {severity}s more (--json has them all)", of.len() - SHOWN);
+        }
+    }
+    let count = |severity| report.faults.iter().filter(|fault| fault.severity == severity).count();
+    let _ = writeln!(text, "{} errors, {} warnings", count(Severity::Error), count(Severity::Warning));
+    text
+}
+
+fn sizes(of: &FittingSizes) -> String {
+    let list: Vec<String> = of.sizes.iter().map(|[w, h]| format!("{w:.0}x{h:.0}")).collect();
+    let fit = &of.fit;
+    format!(
+        "mean best IoU {:.3}, {:.1} % of boxes matched   {}",
+        fit.mean_best_iou,
+        100.0 * fit.covered,
+        list.join(" ")
+    )
+}
+
+fn toml_list(of: &FittingSizes) -> String {
+    let list: Vec<String> = of.sizes.iter().map(|[w, h]| format!("[{w:.1}, {h:.1}]")).collect();
+    format!("[{}]", list.join(", "))
+}

@@ -1,0 +1,42 @@
+//! `wrs export`: weights in another form.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use crate::source::{self, DarknetFlags};
+use crate::{Global, exit};
+
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// A run's directory (its best weights) or a weights file, ours or Darknet's
+    #[arg(value_name = "RUN|WEIGHTS")]
+    source: PathBuf,
+    /// The file to write: .safetensors, or Darknet's .weights
+    #[arg(value_name = "OUT")]
+    out: PathBuf,
+    #[command(flatten)]
+    darknet: DarknetFlags,
+}
+
+/// The forms a file can have, by the end of its name.
+const FORMS: [&str; 2] = ["safetensors", "weights"];
+
+pub fn run(arguments: &Arguments, global: &Global) -> anyhow::Result<ExitCode> {
+    let out = &arguments.out;
+    let form = out.extension().map(|extension| extension.to_string_lossy().into_owned());
+    if !form.as_deref().is_some_and(|form| FORMS.contains(&form)) {
+        return Err(exit::usage(format!("{}: expected a name that ends in .safetensors or .weights", out.display())));
+    }
+    if out.exists() {
+        return Err(exit::usage(format!("{} exists\nhelp: name another file, or remove it", out.display())));
+    }
+    let saved = source::load(&arguments.source, &arguments.darknet, global)?.saved;
+    saved.export(out)?;
+    let bytes = std::fs::metadata(out)?.len();
+    if global.json {
+        println!("{}", serde_json::json!({ "file": out, "bytes": bytes }));
+    } else {
+        println!("{}  {bytes} bytes", out.display());
+    }
+    Ok(ExitCode::SUCCESS)
+}

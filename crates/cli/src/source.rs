@@ -1,0 +1,72 @@
+//! The network that was named: a run, a weights file of ours, or Darknet's weights.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use wrs_detection::DetectionError;
+use wrs_detection::darknet_source::{DarknetSource, Resize};
+use wrs_detection::init::is_safetensors;
+use wrs_detection::saved::SavedNet;
+use wrs_train::run_dir::RunFiles;
+
+use crate::{Global, exit};
+
+/// How a Darknet network is to be read; weights of ours carry all this in themselves.
+#[derive(clap::Args)]
+pub struct DarknetFlags {
+    /// The network of Darknet's weights; the published ones are known without it
+    #[arg(long, value_name = "FILE")]
+    cfg: Option<PathBuf>,
+    /// Names of its classes, one a line
+    #[arg(long, value_name = "FILE", requires = "cfg")]
+    names: Option<PathBuf>,
+    /// How pictures are fitted into its input
+    #[arg(long, value_name = "HOW")]
+    resize: Option<Resize>,
+    /// Side of its input in pixels, in place of the .cfg's
+    #[arg(long, value_name = "PIXELS")]
+    size: Option<usize>,
+}
+
+impl DarknetFlags {
+    fn any(&self) -> bool {
+        self.cfg.is_some() || self.names.is_some() || self.resize.is_some() || self.size.is_some()
+    }
+}
+
+/// A network that was named.
+pub struct Source {
+    /// The network.
+    pub saved: SavedNet,
+    /// The run it belongs to.
+    pub run: Option<RunFiles>,
+}
+
+/// Loads the network that was named.
+pub fn load(named: &Path, darknet: &DarknetFlags, global: &Global) -> anyhow::Result<Source> {
+    let run = named.is_dir().then(|| RunFiles::at(named)).transpose().map_err(DetectionError::from)?;
+    let path = run.as_ref().map_or_else(|| named.to_owned(), RunFiles::best);
+    if run.is_some() || is_safetensors(&path)? {
+        if darknet.any() {
+            let text = "--cfg, --names, --resize and --size belong to Darknet's weights; these know their own";
+            return Err(exit::usage(format!("{text}\nhelp: leave them away")));
+        }
+        return Ok(Source { saved: SavedNet::load(&path)?, run });
+    }
+    let read = |path: &Path| std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()));
+    let cfg = darknet.cfg.as_deref().map(|path| Ok::<_, anyhow::Error>((path, read(path)?))).transpose()?;
+    let source = DarknetSource {
+        weights: &path,
+        cfg: cfg.as_ref().map(|(path, text)| (*path, text.as_str())),
+        names: darknet.names.as_deref().map(read).transpose()?,
+        resize: darknet.resize,
+        size: darknet.size,
+    };
+    let (saved, notes) = source.load()?;
+    if !global.quiet {
+        for note in notes {
+            eprintln!("note: {note}");
+        }
+    }
+    Ok(Source { saved, run: None })
+}

@@ -1,0 +1,67 @@
+//! The binary, and a training of seconds.
+
+#![allow(clippy::unwrap_used, dead_code)] // tests; each uses a part
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+/// A training of seconds: the demo, smaller in every way.
+const SMALL: [&str; 18] = [
+    "train",
+    "demo",
+    "--set",
+    "steps=14",
+    "--set",
+    "checkpoint-every=3",
+    "--set",
+    "evaluate-every=5",
+    "--set",
+    "model.width=0.0625",
+    "--set",
+    "data.source.scenes.train=20",
+    "--set",
+    "data.source.scenes.val=4",
+    "--set",
+    "data.source.scenes.size=64",
+    "--set",
+    "batch=4",
+];
+
+const SMALLER: [&str; 8] = [
+    "--set",
+    "nominal-batch=8",
+    "--set",
+    "augment.size=64",
+    "--set",
+    "evaluation.size=64",
+    "--set",
+    "augment.mosaic=0.5",
+];
+
+pub fn wrs() -> Command {
+    Command::new(env!("CARGO_BIN_EXE_wrs"))
+}
+
+pub fn small(out: &Path, threads: &str, workers: &str) -> Command {
+    let mut command = wrs();
+    command.args(SMALL).args(SMALLER).args(["--threads", threads, "--workers", workers, "--out"]).arg(out);
+    command
+}
+
+pub fn succeed(command: &mut Command) -> Output {
+    let output = command.output().unwrap();
+    assert!(
+        output.status.success(),
+        "{command:?}\n{}\n{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
+    output
+}
+
+/// Exit code and stderr of a command that must fail.
+pub fn fail(arguments: &[&str]) -> (i32, String) {
+    let output = wrs().args(arguments).output().unwrap();
+    assert!(output.stdout.is_empty(), "errors go to stderr");
+    (output.status.code().unwrap(), String::from_utf8(output.stderr).unwrap())
+}
