@@ -16,6 +16,9 @@ pub enum ConvInit {
     PyTorch,
     /// Weights normal with variance `2 / fan_in` (He et al. 2015), biases 0, as Darknet makes them.
     Darknet,
+    /// Weights normal with variance `2 / fan_out`, which keeps the gradients' variance (He et al. 2015, section 2.2), biases
+    /// 0, as torchvision's ResNet makes them.
+    FanOut,
 }
 
 /// The geometry of a convolution, and its first values.
@@ -53,6 +56,12 @@ impl ConvConfig {
         Self { stride: [stride; 2], ..self }
     }
 
+    /// The same with taps further apart and the padding that keeps the size at stride 1 (odd kernels).
+    #[must_use]
+    pub fn with_dilation(self, dilation: usize) -> Self {
+        Self { dilation: [dilation; 2], padding: self.kernel.map(|k| k / 2 * dilation), ..self }
+    }
+
     /// The same with other first values.
     #[must_use]
     pub fn with_init(self, init: ConvInit) -> Self {
@@ -64,6 +73,11 @@ impl ConvConfig {
         self.c_in / self.groups * self.kernel[0] * self.kernel[1]
     }
 
+    /// Sums a value goes into, as PyTorch counts them: `O * kh * kw`.
+    pub fn fan_out(&self) -> usize {
+        self.c_out * self.kernel[0] * self.kernel[1]
+    }
+
     /// The weight's axes in memory, `[O, kh, kw, I / groups]`.
     pub(crate) fn weight_shape(&self) -> [usize; 4] {
         [self.c_out, self.kernel[0], self.kernel[1], self.c_in / self.groups]
@@ -73,13 +87,14 @@ impl ConvConfig {
         match self.init {
             ConvInit::PyTorch => Init::Uniform { bound: 1.0 / (self.fan_in() as f64).sqrt() },
             ConvInit::Darknet => Init::Normal { std: (2.0 / self.fan_in() as f64).sqrt() },
+            ConvInit::FanOut => Init::Normal { std: (2.0 / self.fan_out() as f64).sqrt() },
         }
     }
 
     fn bias_init(&self) -> Init {
         match self.init {
             ConvInit::PyTorch => self.weight_init(),
-            ConvInit::Darknet => Init::Constant(0.0),
+            ConvInit::Darknet | ConvInit::FanOut => Init::Constant(0.0),
         }
     }
 

@@ -2,8 +2,8 @@
 
 use wrs_ops::conv::{ConvShape, Epilogue, conv2d, conv2d_backward_input, conv2d_backward_weight};
 use wrs_ops::norm_act::{
-    Affine, BatchStats, ChannelsLast, Mask, NormBackward, ResidualAt, Statistics, batch_stats, norm_act,
-    norm_act_backward, norm_act_backward_in_place,
+    Affine, BatchStats, ChannelsLast, Mask, NormBackward, ResidualAt, Statistics, activation_backward, batch_stats,
+    norm_act, norm_act_backward, norm_act_backward_in_place,
 };
 use wrs_ops::{Activation, ShapeError};
 
@@ -39,7 +39,16 @@ pub struct ConvBnConfig {
     pub activation: Activation,
 }
 
-/// `act(norm(conv(x)))`, with an optional shortcut added behind the activation.
+/// Where the two parts of the block lie in its scope.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ConvBnNames<'a> {
+    /// Of the convolution.
+    pub conv: &'a str,
+    /// Of the norm.
+    pub norm: &'a str,
+}
+
+/// `act(norm(conv(x)))`, with an optional shortcut added before or behind the activation.
 ///
 /// Training keeps the convolution's input and output; everything else is computed again on the way back.  Evaluation, and
 /// training where the block and all below it are frozen, fold the norm into the convolution's last touch of each value.
@@ -58,14 +67,21 @@ impl ConvBn {
     /// Adds `conv.weight` and `bn.{weight, bias, running_mean, running_var}` to a scope; the norm's first values are
     /// PyTorch's.
     pub fn new(scope: &mut Scope<'_>, config: ConvBnConfig) -> Self {
+        let name = scope.name().to_owned();
+        Self { name, ..Self::named(scope, config, ConvBnNames { conv: "conv", norm: "bn" }) }
+    }
+
+    /// [`Self::new`] with other names for the two parts, as in networks that keep several such pairs in one scope.
+    pub fn named(scope: &mut Scope<'_>, config: ConvBnConfig, names: ConvBnNames<'_>) -> Self {
         let (conv, channels) = (config.conv, [config.conv.c_out]);
-        let weight = scope.add("conv.weight", Role::ConvWeight, &conv.weight_shape(), conv.weight_init());
-        let gamma = scope.add("bn.weight", Role::NormScale, &channels, Init::Constant(1.0));
-        let beta = scope.add("bn.bias", Role::NormShift, &channels, Init::Constant(0.0));
-        let mean = scope.add("bn.running_mean", Role::RunningMean, &channels, Init::Constant(0.0));
-        let var = scope.add("bn.running_var", Role::RunningVar, &channels, Init::Constant(1.0));
+        let weight = scope.sub(names.conv).add("weight", Role::ConvWeight, &conv.weight_shape(), conv.weight_init());
+        let mut norm = scope.sub(names.norm);
+        let gamma = norm.add("weight", Role::NormScale, &channels, Init::Constant(1.0));
+        let beta = norm.add("bias", Role::NormShift, &channels, Init::Constant(0.0));
+        let mean = norm.add("running_mean", Role::RunningMean, &channels, Init::Constant(0.0));
+        let var = norm.add("running_var", Role::RunningVar, &channels, Init::Constant(1.0));
         scope.add_filter(Filter { weight, bias: None, mean, var });
-        Self { config, weight, gamma, beta, mean, var, name: scope.name().to_owned() }
+        Self { config, weight, gamma, beta, mean, var, name: scope.path(names.conv) }
     }
 
     /// # Shapes
@@ -82,14 +98,28 @@ impl ConvBn {
     /// # Errors
     /// As [`Self::forward`].
     pub fn forward_residual(&self, pass: &mut Pass<'_>, x: &Value, shortcut: &Value) -> Result<Value, NnError> {
-        self.run(pass, x, Some(shortcut))
+        self.forward_residual_at(pass, x, shortcut, ResidualAt::AfterActivation)
     }
 
-    fn run(&self, pass: &mut Pass<'_>, x: &Value, shortcut: Option<&Value>) -> Result<Value, NnError> {
+    /// [`Self::forward`], with `shortcut` `[N, h, w, O]` added where `at` says.
+    ///
+    /// # Errors
+    /// As [`Self::forward`]; backward also where the residual is before an activation whose slope is negative.
+    pub fn forward_residual_at(
+        &self,
+        pass: &mut Pass<'_>,
+        x: &Value,
+        shortcut: &Value,
+        at: ResidualAt,
+    ) -> Result<Value, NnError> {
+        self.run(pass, x, Some(Shortcut { value: shortcut, at }))
+    }
+
+    fn run(&self, pass: &mut Pass<'_>, x: &Value, shortcut: Option<Shortcut<'_>>) -> Result<Value, NnError> {
         let shape = self.config.conv.shape_over(&self.name, x.dims())?;
         pass.count_flops(shape.flops());
         let wanted =
-            x.wanted || shortcut.is_some_and(|s| s.wanted) || pass.trains(&[self.weight, self.gamma, self.beta]);
+            x.wanted || shortcut.is_some_and(|s| s.value.wanted) || pass.trains(&[self.weight, self.gamma, self.beta]);
         match self.statistics(pass) {
             Statistics::Frozen if !wanted => self.fold(pass, &shape, x, shortcut),
             statistics => self.normalise(pass, &shape, x, shortcut, (statistics, wanted)),
@@ -108,7 +138,7 @@ impl ConvBn {
         pass: &mut Pass<'_>,
         shape: &ConvShape,
         x: &Value,
-        shortcut: Option<&Value>,
+        shortcut: Option<Shortcut<'_>>,
     ) -> Result<Value, NnError> {
         let (params, algorithms) = (pass.params(), pass.algorithms());
         let compute = |y: &mut [f32]| -> Result<(), ShapeError> {
@@ -118,7 +148,7 @@ impl ConvBn {
                 scale: Some(&affine.scale),
                 shift: Some(&affine.shift),
                 activation: self.config.activation,
-                residual: shortcut.map(|s| s.data.host()),
+                residual: shortcut.map(Shortcut::residual),
             };
             conv2d(shape, x.data.host(), params.values(self.weight), &epilogue, y, algorithms)
         };
@@ -131,7 +161,7 @@ impl ConvBn {
         pass: &mut Pass<'_>,
         shape: &ConvShape,
         x: &Value,
-        shortcut: Option<&Value>,
+        shortcut: Option<Shortcut<'_>>,
         (statistics, wanted): (Statistics, bool),
     ) -> Result<Value, NnError> {
         let (params, algorithms, dims) = (pass.params(), pass.algorithms(), out_dims(shape));
@@ -145,14 +175,14 @@ impl ConvBn {
             Statistics::Frozen => self.running_statistics(params).map_err(named())?,
         };
         let affine = Affine::new(params.values(self.gamma), params.values(self.beta), &stats).map_err(named())?;
-        let residual = shortcut.map(|s| (s.data.host(), ResidualAt::AfterActivation));
+        let residual = shortcut.map(Shortcut::residual);
         let activation = self.config.activation;
         let y = pass
             .compute(dims, wanted, |y| norm_act(rows, z.host(), &affine, activation, residual, y))
             .map_err(named())?;
-        let shortcut = shortcut.map(Value::slot);
         pass.record(&y, || {
             let (layer, shape, x) = (self.clone(), *shape, x.clone());
+            let shortcut = shortcut.map(|s| s.recorded(&y));
             Box::new(ConvBnNode { layer, shape, rows, x, z, stats, statistics, affine, shortcut })
         });
         Ok(y)
@@ -181,6 +211,31 @@ impl ConvBn {
     }
 }
 
+/// What is added to the block's own value, and where.
+#[derive(Clone, Copy)]
+struct Shortcut<'a> {
+    value: &'a Value,
+    at: ResidualAt,
+}
+
+impl<'a> Shortcut<'a> {
+    fn residual(self) -> (&'a [f32], ResidualAt) {
+        (self.value.data.host(), self.at)
+    }
+
+    /// What the way back needs, `y` being the block's output.
+    fn recorded(self, y: &Value) -> RecordedShortcut {
+        let summed = (self.at == ResidualAt::BeforeActivation).then(|| y.clone());
+        RecordedShortcut { slot: self.value.slot(), summed }
+    }
+}
+
+struct RecordedShortcut {
+    slot: Slot,
+    /// The output, whose sign is that of the sum, where the shortcut was added before the activation.
+    summed: Option<Value>,
+}
+
 struct ConvBnNode {
     layer: ConvBn,
     shape: ConvShape,
@@ -190,7 +245,7 @@ struct ConvBnNode {
     stats: BatchStats,
     statistics: Statistics,
     affine: Affine,
-    shortcut: Option<Slot>,
+    shortcut: Option<RecordedShortcut>,
 }
 
 impl Node for ConvBnNode {
@@ -212,34 +267,57 @@ impl Node for ConvBnNode {
 }
 
 impl ConvBnNode {
-    /// Back through shortcut, activation and norm.  The gradient of `y` is the shortcut's own: it is moved there if it is
-    /// the first, and its storage serves the gradient of `z` otherwise.
-    fn norm_backward(&self, mut gy: Buffer, way: &mut Backward<'_>) -> Result<Buffer, ShapeError> {
-        let arguments = NormBackward {
+    /// Back through shortcut, activation and norm, to the gradient of `z`.
+    fn norm_backward(&self, gy: Buffer, way: &mut Backward<'_>) -> Result<Buffer, ShapeError> {
+        match &self.shortcut {
+            Some(RecordedShortcut { slot, summed: Some(y) }) => self.before_activation(gy, *slot, y.data.host(), way),
+            Some(RecordedShortcut { slot, summed: None }) if slot.wanted => self.behind_activation(gy, *slot, way),
+            _ => self.in_place(gy, Mask::Recomputed, way),
+        }
+    }
+
+    /// A shortcut behind the activation has the gradient of `y` for its own: it is moved there if it is the first, and its
+    /// storage serves the gradient of `z` otherwise.
+    fn behind_activation(&self, gy: Buffer, slot: Slot, way: &mut Backward<'_>) -> Result<Buffer, ShapeError> {
+        if way.has_gradient(slot) {
+            way.add(slot, &gy)?;
+            return self.in_place(gy, Mask::Recomputed, way);
+        }
+        let mut gz = Buffer::scratch(gy.len());
+        let parameters = way.norm_parameters(self.layer.gamma, self.layer.beta);
+        norm_act_backward(&self.arguments(Mask::Recomputed), gy.host(), gz.host_mut(), parameters)?;
+        way.hand_over(slot, gy);
+        Ok(gz)
+    }
+
+    /// A shortcut before the activation has the gradient of the sum, as the norm has.
+    fn before_activation(
+        &self,
+        gy: Buffer,
+        slot: Slot,
+        y: &[f32],
+        way: &mut Backward<'_>,
+    ) -> Result<Buffer, ShapeError> {
+        let activation = self.layer.config.activation;
+        way.give(slot, |sum, store| activation_backward(activation, y, gy.host(), sum, store))?;
+        self.in_place(gy, Mask::Output(y), way)
+    }
+
+    fn in_place(&self, mut gy: Buffer, mask: Mask<'_>, way: &mut Backward<'_>) -> Result<Buffer, ShapeError> {
+        let parameters = way.norm_parameters(self.layer.gamma, self.layer.beta);
+        norm_act_backward_in_place(&self.arguments(mask), gy.host_mut(), parameters)?;
+        Ok(gy)
+    }
+
+    fn arguments<'a>(&'a self, mask: Mask<'a>) -> NormBackward<'a> {
+        NormBackward {
             shape: self.rows,
             z: self.z.host(),
             affine: &self.affine,
             stats: &self.stats,
             statistics: self.statistics,
             activation: self.layer.config.activation,
-            mask: Mask::Recomputed,
-        };
-        match self.shortcut.filter(|slot| slot.wanted) {
-            Some(slot) if !way.has_gradient(slot) => {
-                let mut gz = Buffer::scratch(gy.len());
-                let parameters = way.norm_parameters(self.layer.gamma, self.layer.beta);
-                norm_act_backward(&arguments, gy.host(), gz.host_mut(), parameters)?;
-                way.hand_over(slot, gy);
-                Ok(gz)
-            }
-            other => {
-                if let Some(slot) = other {
-                    way.add(slot, &gy)?;
-                }
-                let parameters = way.norm_parameters(self.layer.gamma, self.layer.beta);
-                norm_act_backward_in_place(&arguments, gy.host_mut(), parameters)?;
-                Ok(gy)
-            }
+            mask,
         }
     }
 }

@@ -190,4 +190,9 @@ fn first_values_are_pytorchs_or_darknets() {
     // A normal draw goes beyond what a uniform one of its variance could reach.
     assert!(weight.iter().any(|v| f64::from(*v) > (6.0 / fan_in).sqrt()));
     assert!(bias.iter().all(|v| *v == 0.0));
+    let [weight, bias] = drawn(ConvInit::FanOut);
+    let fan_out: f64 = 256.0 * 9.0;
+    assert!((variance(&weight) * fan_out / 2.0 - 1.0).abs() < 0.05);
+    assert!(weight.iter().any(|v| f64::from(*v) > (6.0 / fan_out).sqrt()));
+    assert!(bias.iter().all(|v| *v == 0.0));
 }

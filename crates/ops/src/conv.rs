@@ -63,7 +63,7 @@ impl Shared {
     }
 }
 
-/// `y = act(conv(x, weight) * scale + shift) + residual`, by the [`Epilogue`].
+/// `y = act(conv(x, weight) * scale + shift)`, with a residual before or behind the activation, by the [`Epilogue`].
 ///
 /// # Shapes
 /// `x [N, H, W, C]`, `weight [O, kh, kw, C / groups]`, `y [N, h, w, O]`, as in [`ConvShape`].

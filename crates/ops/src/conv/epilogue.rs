@@ -1,11 +1,12 @@
 //! What happens to a sum on its way to memory.
 
+use crate::norm_act::ResidualAt;
 use crate::simd::{LANES, Lanes};
 use crate::{Activation, ShapeError, check_len};
 
 use super::ConvShape;
 
-/// `y = act(conv * scale + shift) + residual`, applied while the output tile is in registers.
+/// `y = act(conv * scale + shift)`, with the residual where [`ResidualAt`] says, applied while the output tile is in registers.
 ///
 /// With `scale` and `shift` a batch norm in evaluation is folded in; `shift` alone is a bias.
 #[derive(Clone, Copy, Debug, Default)]
@@ -16,8 +17,8 @@ pub struct Epilogue<'a> {
     pub shift: Option<&'a [f32]>,
     /// Applied to the scaled and shifted sum.
     pub activation: Activation,
-    /// `[N, h, w, O]`, added behind the activation.
-    pub residual: Option<&'a [f32]>,
+    /// `[N, h, w, O]`, added before or behind the activation.
+    pub residual: Option<(&'a [f32], ResidualAt)>,
 }
 
 impl Epilogue<'_> {
@@ -25,7 +26,7 @@ impl Epilogue<'_> {
         for (what, values, expected) in [
             ("scale", self.scale, shape.c_out),
             ("shift", self.shift, shape.c_out),
-            ("residual", self.residual, shape.y_len()),
+            ("residual", self.residual.map(|(values, _)| values), shape.y_len()),
         ] {
             if let Some(values) = values {
                 check_len(op, what, values.len(), expected)?;
@@ -37,6 +38,7 @@ impl Epilogue<'_> {
     /// The form the kernels take; `None` when there is nothing to do.
     pub(crate) fn finish(&self) -> Option<Finish> {
         let address = |values: Option<&[f32]>| values.map_or(std::ptr::null(), <[f32]>::as_ptr);
+        let residual = |at| address(self.residual.filter(|(_, wanted)| *wanted == at).map(|(values, _)| values));
         let slope = self.activation.negative_slope();
         let idle = self.scale.is_none()
             && self.shift.is_none()
@@ -45,7 +47,8 @@ impl Epilogue<'_> {
         (!idle).then(|| Finish {
             scale: address(self.scale),
             shift: address(self.shift),
-            residual: address(self.residual),
+            residual_before: residual(ResidualAt::BeforeActivation),
+            residual_after: residual(ResidualAt::AfterActivation),
             slope,
         })
     }
@@ -54,13 +57,14 @@ impl Epilogue<'_> {
 /// An [`Epilogue`] as plain addresses: null where there is none.
 ///
 /// # Safety
-/// The methods read `scale` and `shift` at the channels, `residual` at the places they are asked about: the slices the
+/// The methods read `scale` and `shift` at the channels, the residuals at the places they are asked about: the slices the
 /// addresses came from must still be there and long enough.
 #[derive(Clone, Copy)]
 pub(crate) struct Finish {
     scale: *const f32,
     shift: *const f32,
-    residual: *const f32,
+    residual_before: *const f32,
+    residual_after: *const f32,
     slope: f32,
 }
 
@@ -76,7 +80,8 @@ impl Finish {
         Self {
             scale: shifted(self.scale, channel),
             shift: shifted(self.shift, channel),
-            residual: shifted(self.residual, channel),
+            residual_before: shifted(self.residual_before, channel),
+            residual_after: shifted(self.residual_after, channel),
             slope: self.slope,
         }
     }
@@ -93,9 +98,12 @@ impl Finish {
             if !self.shift.is_null() {
                 y = y.add(V::load(self.shift.add(channel)));
             }
+            if !self.residual_before.is_null() {
+                y = y.add(V::load(self.residual_before.add(place + channel)));
+            }
             y = y.select_positive(y, y.mul(V::splat(self.slope)));
-            if !self.residual.is_null() {
-                y = y.add(V::load(self.residual.add(place + channel)));
+            if !self.residual_after.is_null() {
+                y = y.add(V::load(self.residual_after.add(place + channel)));
             }
             y
         }
@@ -114,9 +122,12 @@ impl Finish {
             if !self.shift.is_null() {
                 y = y.add(V::load_partial(self.shift.add(channel), lanes));
             }
+            if !self.residual_before.is_null() {
+                y = y.add(V::load_partial(self.residual_before.add(place + channel), lanes));
+            }
             y = y.select_positive(y, y.mul(V::splat(self.slope)));
-            if !self.residual.is_null() {
-                y = y.add(V::load_partial(self.residual.add(place + channel), lanes));
+            if !self.residual_after.is_null() {
+                y = y.add(V::load_partial(self.residual_after.add(place + channel), lanes));
             }
             y
         }

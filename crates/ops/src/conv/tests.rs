@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::Activation;
+use crate::norm_act::ResidualAt;
 use proptest::prelude::*;
 
 /// A shape from `[n, h, w, c_in, c_out]`, kernel, stride, padding, dilation and groups.
@@ -153,14 +154,20 @@ fn the_epilogue_scales_shifts_activates_and_adds() {
         let case = Case::new(&s);
         let (scale, shift, residual) = (values(s.c_out, 4), values(s.c_out, 5), values(s.y_len(), 6));
         let bias_alone = Epilogue { shift: Some(&shift), ..Epilogue::default() };
-        let all = Epilogue {
+        let with_residual = |at| Epilogue {
             scale: Some(&scale),
             shift: Some(&shift),
             activation: Activation::LeakyRelu(0.1),
-            residual: Some(&residual),
+            residual: Some((&residual, at)),
         };
+        let before = with_residual(ResidualAt::BeforeActivation);
+        let after = with_residual(ResidualAt::AfterActivation);
         for &isa in Isa::available() {
-            for (epilogue, factor, slope, share) in [(bias_alone, 0.0, 1.0, 0.0), (all, 1.0, f64::from(0.1f32), 1.0)] {
+            for (epilogue, factor, slope, [inner, outer]) in [
+                (bias_alone, 0.0, 1.0, [0.0, 0.0]),
+                (before, 1.0, f64::from(0.1f32), [1.0, 0.0]),
+                (after, 1.0, f64::from(0.1f32), [0.0, 1.0]),
+            ] {
                 let expected: Vec<f64> = case
                     .y
                     .iter()
@@ -168,8 +175,8 @@ fn the_epilogue_scales_shifts_activates_and_adds() {
                     .map(|(i, y)| {
                         let channel = i % s.c_out;
                         let scale = 1.0 + factor * (f64::from(scale[channel]) - 1.0);
-                        let z = y * scale + f64::from(shift[channel]);
-                        (if z > 0.0 { z } else { slope * z }) + share * f64::from(residual[i])
+                        let z = y * scale + f64::from(shift[channel]) + inner * f64::from(residual[i]);
+                        (if z > 0.0 { z } else { slope * z }) + outer * f64::from(residual[i])
                     })
                     .collect();
                 let mut y = vec![f32::NAN; s.y_len()];

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::Activation;
+use crate::norm_act::ResidualAt;
 use crate::oracle::{assert_close, normals, same_in_any_pool, to_f64};
 use proptest::prelude::*;
 
@@ -181,22 +182,26 @@ fn the_epilogue_is_applied_in_order() {
     let case = Case::new(shape(2, [6, 7], [9, 21], [1, 1], 1));
     let (scale, shift) = (normals(21, "scale"), normals(21, "shift"));
     let residual = normals(case.shape.y_len(), "residual");
-    let epilogue = Epilogue {
-        scale: Some(&scale),
-        shift: Some(&shift),
-        activation: Activation::LeakyRelu(0.1),
-        residual: Some(&residual),
-    };
-    let finished = case.y().into_iter().enumerate().map(|(at, conv)| {
-        let y = conv * f64::from(scale[at % 21]) + f64::from(shift[at % 21]);
-        (if y > 0.0 { y } else { 0.1 * y }) + f64::from(residual[at])
-    });
-    let expected: Vec<f64> = finished.collect();
-    for &isa in Isa::available() {
-        for (tile, tolerance) in TILES {
-            let mut y = vec![f32::NAN; case.shape.y_len()];
-            forward(isa, &case.shape, &case.x, &case.weight, &epilogue, &mut y, tile);
-            assert_close(&y, &expected, tolerance, "epilogue");
+    for (at, [inner, outer]) in [(ResidualAt::BeforeActivation, [1.0, 0.0]), (ResidualAt::AfterActivation, [0.0, 1.0])]
+    {
+        let epilogue = Epilogue {
+            scale: Some(&scale),
+            shift: Some(&shift),
+            activation: Activation::LeakyRelu(0.1),
+            residual: Some((&residual, at)),
+        };
+        let finished = case.y().into_iter().enumerate().map(|(at, conv)| {
+            let residual = f64::from(residual[at]);
+            let y = conv * f64::from(scale[at % 21]) + f64::from(shift[at % 21]) + inner * residual;
+            (if y > 0.0 { y } else { 0.1 * y }) + outer * residual
+        });
+        let expected: Vec<f64> = finished.collect();
+        for &isa in Isa::available() {
+            for (tile, tolerance) in TILES {
+                let mut y = vec![f32::NAN; case.shape.y_len()];
+                forward(isa, &case.shape, &case.x, &case.weight, &epilogue, &mut y, tile);
+                assert_close(&y, &expected, tolerance, "epilogue");
+            }
         }
     }
 }
