@@ -4,6 +4,7 @@
 use wrs_nn::{ConvBn, ConvBnConfig, ConvConfig, NnError, NormConfig, Pass, Scope, Value};
 use wrs_ops::Activation;
 
+use crate::width::channels_at;
 use crate::{Backbone, Stage};
 
 /// Channels after each stage, and the residual blocks in it.
@@ -27,7 +28,7 @@ pub struct Darknet53Config {
 impl Darknet53Config {
     /// A layer's channels at this width: at least 8, and a multiple of 8 (1 gives the paper's).
     pub fn channels(&self, at_full_width: usize) -> usize {
-        ((at_full_width as f64 * self.width / 8.0).round() as usize).max(1) * 8
+        channels_at(self.width, at_full_width)
     }
 
     /// Darknet's only block: convolution, batch norm, leaky ReLU.

@@ -1,18 +1,22 @@
 //! BatchNorm backbones: what a task puts its head on.
 
 mod darknet53;
+mod resnet;
+mod width;
 
 pub use darknet53::{Darknet53, Darknet53Config};
+pub use resnet::{OutputStride, ResNet, ResNetConfig, ResNetDepth};
 
 use wrs_nn::{NnError, Pass, Value};
 
 /// A network that turns a picture into feature maps.
 pub trait Backbone {
-    /// Stride and channels of each map that [`Self::forward`] gives, finest first.
+    /// Stride and channels of each map that [`Self::forward`] gives, in the order they are computed: no stride is
+    /// below the one before.
     fn stages(&self) -> Vec<Stage>;
 
     /// # Shapes
-    /// `x` `[N, H, W, 3]` to one `[N, H / stride, W / stride, channels]` per stage.
+    /// `x` `[N, H, W, 3]` to one `[N, ceil(H / stride), ceil(W / stride), channels]` per stage.
     ///
     /// # Errors
     /// [`NnError`] when a layer refuses the sizes.
