@@ -1,7 +1,10 @@
 """Goldens of torchvision's ResNets, by the references' `parity.py` and `fill.py`, which are looked for in PYTHONPATH.
 
     python resnet.py resnet18 --batch 1 --height 65 --width 49 --small -o resnet18_65x49.safetensors
-    python resnet.py resnet50_narrow --batch 1 --height 65 --width 49 --small -o resnet50_narrow_65x49.safetensors
+    python resnet.py resnet50_narrow --batch 1 --height 67 --width 49 --small -o resnet50_narrow_67x49.safetensors
+
+The second size is one at which PyTorch's own f32 runs put every activation on the side of its kink that f64 does: at most
+sizes some do not, and gradients are then off by hundredths, which judges nothing.
 """
 
 import shlex
@@ -26,28 +29,31 @@ class Maps(IntermediateLayerGetter):
 
 
 class Narrow(resnet.ResNet):
-    """A quarter of the channels of every layer."""
+    """An eighth of the channels of every layer."""
 
     def _make_layer(self, block, planes, *args, **kwargs):
         if planes == 64:
-            self.inplanes = 16
-        return super()._make_layer(block, planes // 4, *args, **kwargs)
+            self.inplanes = 8
+        return super()._make_layer(block, planes // 8, *args, **kwargs)
 
 
 def resnet50_narrow():
     """Output stride 16 with multi-grid (1, 2, 4), set as `models.DeepLabV3` sets it."""
     net = Narrow(resnet.Bottleneck, [3, 4, 6, 3], replace_stride_with_dilation=[False, False, True])
-    net.conv1, net.bn1 = nn.Conv2d(3, 16, 7, 2, 3, bias=False), nn.BatchNorm2d(16)
+    net.conv1, net.bn1 = nn.Conv2d(3, 8, 7, 2, 3, bias=False), nn.BatchNorm2d(8)
     for block, grid in zip(net.layer4, (1, 2, 4)):
         block.conv2.dilation = block.conv2.padding = (2 * grid, 2 * grid)
     return Maps(net)
 
 
 def is_kept(key, value):
-    """What keeps the files small: a norm's two vectors are judged by their gradients' norms alone, and f32 errors under
-    the rule's least bound, 1e-5 / 4, change no verdict."""
+    """What keeps the files small: a norm's two vectors are judged by their gradients' norms alone; a whole map of the
+    second stage is left to its statistics and the maps behind it; and f32 errors under the rule's least bound, 1e-5 / 4,
+    change no verdict."""
     of_a_norm = key.endswith(".bias") or ".bn" in key or ".downsample.1." in key
-    return not ("grad.dot." in key and of_a_norm or key.startswith("f32.") and value.item() < 2.5e-6)
+    if "grad.dot." in key and of_a_norm or key.endswith(".out.1"):
+        return False
+    return not key.startswith("f32.") or value.item() >= 2.5e-6
 
 
 def main():
