@@ -1,6 +1,8 @@
 //! ResNets against torchvision's: outputs of every stage, gradients, running statistics.
 //!
-//! The goldens come from `golden/resnet.py`, whose arithmetic is f64; the command that made each stands in its metadata.
+//! The goldens come from the references' `parity.py`, whose arithmetic is f64, given torchvision's networks and the outputs of
+//! their four stages; the command that made each stands in its metadata.  `resnet50_narrow` is torchvision's ResNet-50 with an
+//! eighth of every layer's channels, output stride 16 and multi-grid (1, 2, 4).
 
 #![allow(clippy::unwrap_used, clippy::print_stdout)] // tests
 

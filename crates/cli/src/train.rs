@@ -95,7 +95,7 @@ pub struct Arguments {
 pub fn run(arguments: &Arguments, global: &Global) -> anyhow::Result<ExitCode> {
     if arguments.list {
         for (name, text) in RECIPES {
-            println!("{name:<18} {}", text.lines().next().unwrap_or_default().trim_start_matches("# "));
+            println!("{name:<20} {}", text.lines().next().unwrap_or_default().trim_start_matches("# "));
         }
         return Ok(ExitCode::SUCCESS);
     }
