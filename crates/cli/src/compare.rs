@@ -53,7 +53,8 @@ pub fn flags_first(mut arguments: Vec<OsString>) -> Vec<OsString> {
     let Some(verb) = arguments[..dashes].iter().position(|argument| argument == "compare") else { return arguments };
     let flags = arguments[dashes + 1..].iter().position(is_flag).map_or(arguments.len(), |at| dashes + 1 + at);
     let moved = arguments.split_off(flags);
-    arguments.splice(verb + 1..verb + 1, moved);
+    let runs = arguments.split_off(verb + 1);
+    arguments.extend(moved.into_iter().chain(runs));
     arguments
 }
 
