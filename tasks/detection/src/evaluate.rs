@@ -146,13 +146,19 @@ pub struct Evaluation {
 /// Pictures missing on disk stay in the ground truth, so that their objects count as missed.
 ///
 /// # Errors
-/// [`DetectionError::Loader`] for a picture that cannot be read; [`DetectionError::Eval`].
+/// [`DetectionError::Loader`] for a picture that cannot be read; [`DetectionError::Usage`] for data of another number of classes;
+/// [`DetectionError::Eval`].
 pub fn evaluate(
     detector: Detector<'_>,
     data: &DetectionDataset,
     settings: &EvaluationSettings,
     workers: usize,
 ) -> Result<Evaluation, DetectionError> {
+    let (known, classes) = (detector.net.classes(), data.categories.len());
+    if known != classes {
+        let text = format!("the network knows {known} classes, {} has {classes}", data.name);
+        return Err(DetectionError::Usage(format!("{text}\nhelp: evaluate on data of the same classes")));
+    }
     let (how, input) = (settings.clone(), detector.net.input());
     let readable: Vec<_> = data.images.iter().filter(|image| image.on_disk).cloned().collect();
     let ids: Vec<u64> = readable.iter().map(|image| image.id).collect();

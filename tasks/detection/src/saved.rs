@@ -87,6 +87,10 @@ impl SavedNet {
         let json = metadata.get(DESCRIPTION).ok_or_else(|| not_ours(format!("no metadata `{DESCRIPTION}`")))?;
         let description: Description =
             serde_json::from_str(json).map_err(|e| not_ours(format!("metadata `{DESCRIPTION}`: {e}")))?;
+        let (names, ids) = (description.class_names.len(), description.category_ids.len());
+        if names == 0 || names != ids {
+            return Err(not_ours(format!("metadata `{DESCRIPTION}`: {names} class names and {ids} category ids")));
+        }
         let mut saved = Self::fresh(description)?;
         load_into(&mut saved.params, path, Strictness::Exact)?;
         Ok(saved)

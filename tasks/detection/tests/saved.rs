@@ -54,6 +54,17 @@ fn a_file_of_something_else_is_refused() {
 }
 
 #[test]
+fn classes_without_ids_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("net.safetensors");
+    let mut net = saved();
+    net.description.category_ids.pop();
+    safetensors::save(&net.params, &net.description.metadata().unwrap(), &path).unwrap();
+    let error = SavedNet::load(&path).unwrap_err().to_string();
+    assert!(error.contains("2 class names and 1 category ids"), "{error}");
+}
+
+#[test]
 fn candle_sees_every_predictors_logits() {
     let net = saved();
     let xs = Tensor::from_vec(pixels(), &DIMS.to_shape(), &Device::Cpu).unwrap();
