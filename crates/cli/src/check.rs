@@ -68,6 +68,11 @@ fn report(arguments: &Arguments, global: &Global) -> anyhow::Result<Report> {
         Images::Headers => Pictures::Headers,
     });
     let path = Path::new(&arguments.what);
+    let recipes_alone = arguments.data.is_some() || !arguments.set.is_empty() || arguments.init.is_some();
+    if recipes_alone && !recipe::is_recipe(&arguments.what) {
+        let text = format!("--data, --set and --init belong to a recipe; `{}` is none", arguments.what);
+        return Err(exit::usage(format!("{text}\nhelp: recipes are listed by wrs train --list")));
+    }
     if recipe::is_recipe(&arguments.what) {
         let mut overrides = recipe::typed_overrides(&arguments.set)?;
         if let Some(init) = &arguments.init {

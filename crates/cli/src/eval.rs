@@ -58,6 +58,9 @@ enum Task {
 
 pub fn run(arguments: &Arguments, global: &Global) -> anyhow::Result<ExitCode> {
     let Task::Detection = arguments.task;
+    if arguments.pred.is_some() && arguments.darknet.any() {
+        return Err(exit::usage("--cfg, --names, --resize and --size belong to a network; --pred runs none"));
+    }
     let metrics = match (&arguments.pred, &arguments.gt, arguments.source.as_ref().or(arguments.weights.as_ref())) {
         (Some(pred), Some(gt), _) => of_files(pred, gt, global)?,
         (_, _, Some(source)) => of_network(source, arguments, global)?,

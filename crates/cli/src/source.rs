@@ -29,7 +29,8 @@ pub struct DarknetFlags {
 }
 
 impl DarknetFlags {
-    fn any(&self) -> bool {
+    /// Whether one of them was given.
+    pub fn any(&self) -> bool {
         self.cfg.is_some() || self.names.is_some() || self.resize.is_some() || self.size.is_some()
     }
 }

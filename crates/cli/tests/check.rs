@@ -7,7 +7,7 @@ mod common;
 use std::fs;
 use std::path::Path;
 
-use common::{small, succeed, wrs};
+use common::{fail, small, succeed, wrs};
 use tempfile::TempDir;
 
 /// A YOLO folder with one picture of each split, drawn by the demo, and the given labels.
@@ -41,6 +41,10 @@ fn every_fault_is_listed_with_its_line_and_its_file() {
     let recipe = ["check", "bccd/yolov3-wrs", "--data"];
     let text = String::from_utf8(succeed(wrs().args(recipe).arg(&data)).stdout).unwrap();
     assert!(text.contains("0 errors"), "{text}");
+
+    // Flags that would change nothing are refused.
+    let (code, text) = fail(&["check", &data.display().to_string(), "--set", "batch=4"]);
+    assert!(code == 2 && text.contains("belong to a recipe"), "{code} {text}");
 
     // The recipe itself can be what is wrong.
     let checked = wrs().args(recipe).arg(&data).args(["--set", "augment.size=250"]).output().unwrap();
