@@ -15,7 +15,6 @@ mod detection;
 mod error;
 mod files;
 mod json;
-mod label_map;
 mod mean_iou;
 mod paper_ap;
 mod records;
@@ -26,7 +25,6 @@ pub use error::{EvalError, IdField, IdList, RecordKind};
 pub use files::{
     GroundTruthFile, parse_detections, parse_ground_truth, read_detections, read_ground_truth, write_detections,
 };
-pub use label_map::{LabelMap, LabelMapError, VOID, decode_label_map, read_label_map};
 pub use mean_iou::{
     AbsentClasses, ConfusionMatrix, FolderEvaluation, LabelFault, MAX_CLASSES, MapSide, MaskFault, MaskFaults,
     MaskNames, NameList, SegmentationClassMetrics, SegmentationError, SegmentationMetrics, Unpaired, evaluate_folders,
@@ -34,3 +32,4 @@ pub use mean_iou::{
 pub use paper_ap::{PAPER_CONFIDENCE, PAPER_IOU, PaperClassMetrics, PaperMetrics};
 pub use records::{Category, Detection, GroundTruth, GtBox};
 pub use voc_ap::{VocClassMetrics, VocMetrics, VocPixels, evaluate_voc};
+pub use wrs_datasets::label_map::{LabelMap, LabelMapError, VOID, decode_label_map, read_label_map};

@@ -12,7 +12,7 @@ pub use error::{LabelFault, MapSide, MaskFault, MaskFaults, NameList, Segmentati
 pub use folders::{FolderEvaluation, MaskNames, evaluate_folders};
 pub use metrics::{AbsentClasses, SegmentationClassMetrics, SegmentationMetrics};
 
-use crate::label_map::VOID;
+use wrs_datasets::label_map::VOID;
 
 /// The most classes that labels of 8 bits hold beside [`VOID`].
 pub const MAX_CLASSES: usize = VOID as usize;

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
+#[path = "../../datasets/tests/masks/mod.rs"]
 mod masks;
 
 use std::fs;

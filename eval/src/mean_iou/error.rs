@@ -5,7 +5,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 use crate::error::write_shortened;
-use crate::label_map::{LabelMapError, VOID};
+use wrs_datasets::label_map::{LabelMapError, VOID};
 
 /// Which map of a pair.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

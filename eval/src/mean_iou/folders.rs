@@ -9,7 +9,7 @@ use rayon::prelude::*;
 use super::ConfusionMatrix;
 use super::error::{MapSide, MaskFault, MaskFaults, NameList, SegmentationError, Unpaired};
 use super::tally::tally;
-use crate::label_map::{LabelMap, read_label_map};
+use wrs_datasets::label_map::{LabelMap, read_label_map};
 
 /// Which masks of two folders are scored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -8,7 +8,7 @@ use wide::u8x16;
 
 use super::ConfusionMatrix;
 use super::error::{LabelFault, MapSide};
-use crate::label_map::VOID;
+use wrs_datasets::label_map::VOID;
 
 const TABLES: usize = 4;
 

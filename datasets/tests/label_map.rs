@@ -6,7 +6,7 @@ mod masks;
 
 use masks::{Header, palette, png, png_of_data};
 use proptest::prelude::*;
-use wrs_eval::{LabelMapError, decode_label_map};
+use wrs_datasets::label_map::{LabelMapError, decode_label_map};
 
 fn refusal(bytes: &[u8]) -> String {
     decode_label_map(bytes).unwrap_err().to_string()

@@ -1,0 +1,1 @@
+//! DeepLabv3: recipes, samples, model, loss, training, evaluation, prediction.
