@@ -8,11 +8,12 @@ use toml::{Table, Value};
 use wrs_datasets::DetectionDataset;
 use wrs_eval::{Detection, GroundTruth, read_detections};
 use wrs_ops::conv::Algorithms;
+use wrs_optim::ArmKind;
 use wrs_train::run_dir::{RunFiles, RunInfo, Status};
 
 use crate::error::DetectionError;
 use crate::evaluate::{Detector, evaluate, ground_truth};
-use crate::recipe::{Recipe, Regularizer};
+use crate::recipe::Recipe;
 use crate::sample;
 use crate::saved::SavedNet;
 
@@ -117,11 +118,8 @@ impl Candidate {
         Ok(JudgedRun { root: self.files.root().to_owned(), seed: self.recipe.seed, detections })
     }
 
-    fn arm(&self) -> &'static str {
-        match self.recipe.regularizer {
-            Regularizer::Wrs { .. } => "WRS",
-            Regularizer::WeightDecay { .. } => "WD",
-        }
+    fn arm(&self) -> ArmKind {
+        self.recipe.regularizer.arm()
     }
 }
 
@@ -164,7 +162,7 @@ fn names(a: &[Candidate], b: &[Candidate]) -> [String; 2] {
     let (kinds_a, kinds_b) = (kinds(a), kinds(b));
     match (kinds_a.first(), kinds_b.first()) {
         (Some(one), Some(two)) if kinds_a.len() == 1 && kinds_b.len() == 1 && one != two => {
-            [(*one).to_owned(), (*two).to_owned()]
+            [one.to_string(), two.to_string()]
         }
         _ => ["A".to_owned(), "B".to_owned()],
     }

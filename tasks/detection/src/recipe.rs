@@ -1,7 +1,5 @@
 //! What a detection recipe says: everything that changes a result, nothing hidden.
 
-mod regularizer;
-
 use std::num::{NonZeroU64, NonZeroUsize};
 use std::path::PathBuf;
 
@@ -9,14 +7,12 @@ use serde::{Deserialize, Serialize};
 use wrs_datasets::augment::{AffineGains, Augment, HsvGains, MultiScale};
 use wrs_datasets::detection::{EmptyImages, FirstPixel, Layout};
 use wrs_datasets::scenes::ScenesOptions;
-use wrs_optim::{EmaConfig, OptimizerConfig, Schedule};
+use wrs_optim::{EmaConfig, OptimizerConfig, Regularizer, Schedule};
 use wrs_train::recipe::{Loaded, RecipeError, RunLength, parse};
 
 use crate::loss::LossSettings;
 use crate::net::ModelConfig;
 use crate::nms::NmsSettings;
-
-pub use regularizer::Regularizer;
 
 /// The recipes that come with the program: name and text.
 pub const RECIPES: [(&str, &str); 8] = [

@@ -35,7 +35,7 @@ use crate::sample::{self, Batch, Batcher};
 use crate::saved::Description;
 
 use saving::{load, save};
-use start::{Course, network, optimizer_of};
+use start::{Course, network};
 use talk::{Terms, introduce, tell, write_rescale};
 use trace::{draw_traces, write_trace};
 
@@ -147,7 +147,7 @@ fn steps(
     let classes = data.class_names.len();
     let (net, mut params, notes) = network(recipe, classes)?;
     let loss = YoloLoss::new(anchors.clone(), classes, recipe.loss.clone()).map_err(DetectionError::Loss)?;
-    let mut optimizer = optimizer_of(recipe, &params)?;
+    let mut optimizer = recipe.regularizer.build_optimizer(&recipe.optimizer, &params)?;
     introduce(recipe, &data, &params, optimizer.as_ref(), run, total, &notes, &mut progress);
 
     // where it stands

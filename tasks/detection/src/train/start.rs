@@ -1,14 +1,14 @@
-//! What a training has before its first step: its course, its network, its optimizer.
+//! What a training has before its first step: its course, its network.
 
 use wrs_datasets::detection::TrainingSet;
 use wrs_nn::Params;
-use wrs_optim::{Groups, Optimizer, RunLength as ScheduleLength, Wrs};
+use wrs_optim::RunLength as ScheduleLength;
 use wrs_train::recipe::RunLength;
 
 use crate::error::DetectionError;
 use crate::net::DetectionNet;
 use crate::plan::{Accumulation, Plan};
-use crate::recipe::{Recipe, Regularizer};
+use crate::recipe::Recipe;
 use crate::sample;
 
 /// How a recipe's steps lie over a training set.
@@ -54,15 +54,4 @@ pub(super) fn network(recipe: &Recipe, classes: usize) -> Result<(DetectionNet, 
         notes.push(format!("frozen  {part}: {tensors} tensors keep their values"));
     }
     Ok((net, params, notes))
-}
-
-/// The optimizer of a recipe at rest, WRS around it where the recipe says so.
-pub(super) fn optimizer_of(recipe: &Recipe, params: &Params) -> Result<Box<dyn Optimizer>, DetectionError> {
-    let (scope, decay) = recipe.regularizer.decay();
-    let groups = Groups::by_role(params, scope, decay, &recipe.regularizer.rescaled(params))?;
-    let inner = recipe.optimizer.build(groups)?;
-    Ok(match &recipe.regularizer {
-        Regularizer::Wrs { rescale, .. } => Box::new(Wrs::new(inner, params, rescale.clone())?),
-        Regularizer::WeightDecay { .. } => inner,
-    })
 }
