@@ -7,10 +7,10 @@ use wrs_datasets::loader::LoaderError;
 use wrs_eval::EvalError;
 use wrs_nn::NnError;
 use wrs_optim::OptimError;
+use wrs_train::TrainError;
 use wrs_train::checkpoint::CheckpointError;
 use wrs_train::metrics::MetricsError;
 use wrs_train::run_dir::RunDirError;
-use wrs_train::state::StateError;
 use wrs_weights::WeightsError;
 use wrs_weights::darknet::CfgError;
 
@@ -70,9 +70,9 @@ pub enum DetectionError {
     /// A checkpoint.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
-    /// The state in a checkpoint.
+    /// What carries a training out.
     #[error(transparent)]
-    State(#[from] StateError),
+    Train(#[from] TrainError),
     /// metrics.jsonl.
     #[error(transparent)]
     Metrics(#[from] MetricsError),

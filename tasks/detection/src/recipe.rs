@@ -8,6 +8,7 @@ use wrs_datasets::augment::{AffineGains, Augment, HsvGains, MultiScale};
 use wrs_datasets::detection::{EmptyImages, FirstPixel, Layout};
 use wrs_datasets::scenes::ScenesOptions;
 use wrs_optim::{EmaConfig, OptimizerConfig, Regularizer, Schedule};
+use wrs_train::recalibrate::RecalibrateBn;
 use wrs_train::recipe::{Loaded, RecipeError, RunLength, parse};
 
 use crate::loss::LossSettings;
@@ -96,15 +97,6 @@ pub struct Recipe {
     pub recalibrate_bn: Option<RecalibrateBn>,
     /// How the validation split is evaluated.
     pub evaluation: EvaluationSettings,
-}
-
-/// Training pictures, plain and as an evaluation sees them, that the norms' running statistics are measured on: augmented
-/// pictures (mosaics above all) have other statistics than those that are evaluated.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct RecalibrateBn {
-    /// How many pictures, a draw of the seed; all where there are fewer.
-    pub images: NonZeroUsize,
 }
 
 /// Where the pictures come from.

@@ -11,11 +11,11 @@ use wrs_datasets::loader::{Loader, epoch_order};
 use wrs_datasets::scenes::write_scenes;
 use wrs_datasets::{DataError, DetectionDataset, ImageSize, Split};
 use wrs_nn::Dims;
+use wrs_train::plan::Plan;
 
 use crate::assign::Truth;
 use crate::error::DetectionError;
 use crate::net::InputSpec;
-use crate::plan::Plan;
 use crate::recipe::{DataSource, Recipe};
 
 /// Batches that may wait for the network, beside those being made.

@@ -1,9 +1,6 @@
 //! The training of a detector, from the data to the best weights.
 
-mod saving;
-mod start;
 mod talk;
-mod trace;
 
 use std::num::NonZeroU64;
 use std::path::{Path, PathBuf};
@@ -14,13 +11,17 @@ use wrs_nn::{Buffer, Gradients, InputGradient, Params, Pass};
 use wrs_ops::conv::Algorithms;
 use wrs_optim::{Ema, Optimizer, clip_grad_norm};
 use wrs_train::checkpoint::Mark;
+use wrs_train::freeze::freeze;
 use wrs_train::interrupt::{Interrupt, Signal};
 use wrs_train::memory;
 use wrs_train::metrics::{Kind, MetricsLog};
+use wrs_train::plan::{Course, CourseSettings};
 use wrs_train::progress::{Meter, Progress, Snapshot};
 use wrs_train::recipe::{Loaded, RunLength};
 use wrs_train::run_dir::{Place, RunDir, RunInfo, Status};
+use wrs_train::saving::{load, save};
 use wrs_train::state::{Goal, TrainState};
+use wrs_train::trace::{draw_traces, write_rescale, write_trace};
 use wrs_weights::safetensors;
 
 use crate::anchors::{Anchors, LevelMap};
@@ -34,10 +35,7 @@ use crate::recipe::Recipe;
 use crate::sample::{self, Batch, Batcher};
 use crate::saved::Description;
 
-use saving::{load, save};
-use start::{Course, network};
-use talk::{Terms, introduce, tell, write_rescale};
-use trace::{draw_traces, write_trace};
+use talk::{Terms, introduce, tell};
 
 /// The metric that decides which weights are the best.
 const BEST_BY: &str = "ap50";
@@ -140,26 +138,33 @@ fn steps(
     let data = sample::open(recipe, run.files().root())?;
     info.data = data.summary();
     run.write_info(info)?;
-    let Course { plan, total, length } = Course::of(recipe, &data.train);
+    let Course { plan, total, length } = Course::of(&CourseSettings {
+        images: sample::images_of(&data.train),
+        batch: recipe.batch,
+        nominal_batch: recipe.nominal_batch,
+        growing_accumulation: recipe.growing_accumulation,
+        schedule: &recipe.schedule,
+        length: recipe.length,
+    });
 
     // network, loss, optimizer
     let anchors = Anchors::deal(&recipe.anchors, &recipe.model.levels()?)?;
     let classes = data.class_names.len();
-    let (net, mut params, notes) = network(recipe, classes)?;
+    let (net, mut params) = DetectionNet::new(&recipe.model, classes, recipe.seed)?;
+    let notes = freeze(&mut params, &recipe.freeze)?;
     let loss = YoloLoss::new(anchors.clone(), classes, recipe.loss.clone()).map_err(DetectionError::Loss)?;
     let mut optimizer = recipe.regularizer.build_optimizer(&recipe.optimizer, &params)?;
     introduce(recipe, &data, &params, optimizer.as_ref(), run, total, &notes, &mut progress);
 
     // where it stands
     let metadata = Description::of(recipe, &data.val.categories).metadata()?;
-    let mut ema = None;
-    let resumed = load(&checkpoints, state, &mut params, optimizer.as_mut(), recipe, &mut ema, &mut progress)?;
-    let mut metrics = if resumed {
+    let resumed = load(&checkpoints, state, &mut params, optimizer.as_mut(), recipe.ema, &mut progress)?;
+    let (mut metrics, mut ema) = if let Some(resumed) = resumed {
         let (metrics, dropped) = MetricsLog::resume(&run.files().metrics(), state.step)?;
         if dropped.unreadable > 0 {
             progress.say(&format!("metrics.jsonl: {} torn lines left out", dropped.unreadable));
         }
-        metrics
+        (metrics, resumed.ema)
     } else {
         if let Some(path) = &recipe.init {
             progress.say(&load_init(path, &net, &mut params)?.join("\n"));
@@ -167,8 +172,7 @@ fn steps(
         let mut metrics = MetricsLog::restart(&run.files().metrics())?;
         let report = optimizer.start(&mut params)?;
         write_rescale(&mut metrics, 0, 0, &params, &report)?;
-        ema = recipe.ema.map(|config| Ema::new(config, &params)).transpose()?;
-        metrics
+        (metrics, recipe.ema.map(|config| Ema::new(config, &params)).transpose()?)
     };
     let batcher = Batcher::new(recipe, data.train.clone(), plan.clone(), net.input())?;
     let mut batches = batcher.start(state.step, total, workers)?;

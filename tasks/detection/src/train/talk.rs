@@ -4,12 +4,10 @@ use std::time::Duration;
 
 use serde_json::json;
 use wrs_nn::Params;
-use wrs_optim::{Optimizer, StepReport};
-use wrs_train::metrics::{Kind, MetricsLog};
+use wrs_optim::Optimizer;
 use wrs_train::progress::Progress;
 use wrs_train::run_dir::RunDir;
 
-use crate::error::DetectionError;
 use crate::evaluate::Evaluation;
 use crate::loss::Loss;
 use crate::recipe::Recipe;
@@ -73,22 +71,6 @@ pub(super) fn tell(result: &Evaluation, step: u64, progress: &mut Progress) {
     if result.not_finite > 0 {
         progress.say(&format!("step {step}: {} candidates with numbers that are not finite", result.not_finite));
     }
-}
-
-/// Leaves what a rescale found in the metrics: over all rows, and by tensor.
-pub(super) fn write_rescale(
-    metrics: &mut MetricsLog,
-    step: u64,
-    epoch: u64,
-    params: &Params,
-    report: &StepReport,
-) -> Result<(), DetectionError> {
-    let Some(rescale) = &report.rescale else { return Ok(()) };
-    let tensors: serde_json::Map<String, serde_json::Value> =
-        rescale.tensors.iter().map(|(id, stats)| (params.get(*id).name.clone(), json!(stats))).collect();
-    let values = json!({ "steps-since": rescale.steps_since, "all": rescale.all, "tensors": tensors });
-    metrics.write(Kind::Norms, step, epoch, &values)?;
-    Ok(())
 }
 
 /// The loss of a step, summed over its micro-batches.

@@ -1,13 +1,14 @@
-//! Filter norms and effective learning rates over the steps: the quantities of the paper's Figures 2 and 3, for both arms.
+//! Filter norms and effective learning rates over the steps: the quantities of the paper's Figures 2 and 3, for both arms;
+//! and what each rescale found.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use wrs_draw::{Panel, Scale, Series, plot_svg};
 use wrs_nn::Params;
 use wrs_optim::{NormTrace, StepReport};
-use wrs_train::metrics::{self, Kind, MetricsLog};
-use wrs_train::run_dir::RunDir;
 
-use crate::error::DetectionError;
+use crate::error::TrainError;
+use crate::metrics::{self, Kind, MetricsError, MetricsLog};
+use crate::run_dir::RunDir;
 
 /// The key of a trace among the values of a line about norms.
 const TRACE: &str = "trace";
@@ -15,15 +16,36 @@ const TRACE: &str = "trace";
 /// Layers drawn, spread evenly over the network's depth: more lines than this cannot be told apart.
 const LAYERS_DRAWN: usize = 8;
 
+/// Leaves what a rescale found in the metrics: over all rows, and by tensor; nothing of a step that did not rescale.
+///
+/// # Errors
+/// [`MetricsError::File`].
+pub fn write_rescale(
+    metrics: &mut MetricsLog,
+    step: u64,
+    epoch: u64,
+    params: &Params,
+    report: &StepReport,
+) -> Result<(), MetricsError> {
+    let Some(rescale) = &report.rescale else { return Ok(()) };
+    let tensors: Map<String, Value> =
+        rescale.tensors.iter().map(|(id, stats)| (params.get(*id).name.clone(), json!(stats))).collect();
+    let values = json!({ "steps-since": rescale.steps_since, "all": rescale.all, "tensors": tensors });
+    metrics.write(Kind::Norms, step, epoch, &values)
+}
+
 /// Leaves the norms of every filter that feeds a batch norm in the metrics; of a step that rescaled, the norms it found.
-pub(super) fn write_trace(
+///
+/// # Errors
+/// [`TrainError::Optim`] for a weight that is not finite, [`TrainError::Metrics`].
+pub fn write_trace(
     metrics: &mut MetricsLog,
     step: u64,
     epoch: u64,
     params: &Params,
     report: &StepReport,
     lr: f64,
-) -> Result<(), DetectionError> {
+) -> Result<(), TrainError> {
     let trace = match &report.rescale {
         Some(rescale) => Some(NormTrace::found_by(rescale, params, lr)),
         None => NormTrace::measure(params, lr)?,
@@ -35,7 +57,10 @@ pub(super) fn write_trace(
 }
 
 /// Draws the traces of a run into its `norms.svg`; a run without traces gets none.
-pub(super) fn draw_traces(run: &RunDir) -> Result<(), DetectionError> {
+///
+/// # Errors
+/// [`TrainError::Metrics`] when the metrics cannot be read, [`TrainError::RunDir`] when the plot cannot be written.
+pub fn draw_traces(run: &RunDir) -> Result<(), TrainError> {
     let metrics = metrics::read(&run.files().metrics())?;
     let traces: Vec<(u64, &Value)> = metrics
         .records

@@ -1,14 +1,13 @@
-//! A training's checkpoints: everything that the rest of the run depends on, and back.
+//! What a training's checkpoint holds: everything that the rest of the run depends on, and the way back.
 
 use wrs_nn::{Buffer, Params};
-use wrs_optim::{Ema, Optimizer, SavedState};
-use wrs_train::checkpoint::{CheckpointFile, Checkpoints, Damage, Mark};
-use wrs_train::progress::Progress;
-use wrs_train::state::TrainState;
+use wrs_optim::{Ema, EmaConfig, Optimizer, SavedState};
 use wrs_weights::{Metadata, NamedBuffers, safetensors, write_buffers};
 
-use crate::error::DetectionError;
-use crate::recipe::Recipe;
+use crate::checkpoint::{CheckpointError, CheckpointFile, Checkpoints, Damage, Mark};
+use crate::error::TrainError;
+use crate::progress::Progress;
+use crate::state::TrainState;
 
 /// The network's numbers.
 const MODEL: &str = "model.safetensors";
@@ -19,20 +18,29 @@ const OPTIMIZER: &str = "optimizer.safetensors";
 /// Where the run stands.
 const STATE: &str = "state.json";
 
-/// Brings everything back to the last checkpoint; `false` where there is none.
-pub(super) fn load(
+/// What [`load`] brought back beside the values that it changed in place.
+#[derive(Clone, Debug)]
+pub struct Resumed {
+    /// The average of the weights, where the recipe has one.
+    pub ema: Option<Ema>,
+}
+
+/// Brings state, parameters, optimizer and average back to the last checkpoint, and says so; `None` where there is none.
+///
+/// # Errors
+/// Checkpoints none of which is whole; one of another recipe, network or optimizer.
+pub fn load(
     checkpoints: &Checkpoints,
     state: &mut TrainState,
     params: &mut Params,
     optimizer: &mut dyn Optimizer,
-    recipe: &Recipe,
-    ema: &mut Option<Ema>,
+    ema: Option<EmaConfig>,
     progress: &mut Progress,
-) -> Result<bool, DetectionError> {
-    let Some(found) = checkpoints.load_last()? else { return Ok(false) };
+) -> Result<Option<Resumed>, TrainError> {
+    let Some(found) = checkpoints.load_last()? else { return Ok(None) };
     found.notes.iter().for_each(|note| progress.say(note));
     let checkpoint = found.checkpoint;
-    let damaged = |damage: Damage| DetectionError::Checkpoint(damage.into());
+    let damaged = |damage: Damage| CheckpointError::from(damage);
     let named = |name| checkpoint.path(name).display().to_string();
     let saved_state = TrainState::from_json(&checkpoint.read(STATE).map_err(damaged)?, &named(STATE))?;
     saved_state.check_recipe(&state.recipe_digest, &named(STATE))?;
@@ -41,19 +49,21 @@ pub(super) fn load(
     let buffers = NamedBuffers::read(&checkpoint.read(OPTIMIZER).map_err(damaged)?, &named(OPTIMIZER))?;
     let mut saved = SavedState::new(buffers.into_all(), saved_state.counters.clone());
     optimizer.load_state(&mut saved)?;
-    if let Some(config) = recipe.ema {
-        let mut average = Ema::new(config, params)?;
+    let mut ema = ema.map(|config| Ema::new(config, params)).transpose()?;
+    if let Some(average) = &mut ema {
         average.load_state(&mut saved)?;
-        *ema = Some(average);
     }
     saved.finish()?;
     progress.say(&format!("resuming after step {}", saved_state.step));
     *state = saved_state;
-    Ok(true)
+    Ok(Some(Resumed { ema }))
 }
 
-/// Saves everything that the rest of the run depends on.
-pub(super) fn save(
+/// Saves everything that the rest of the run depends on; the state takes the optimizer's counters along.
+///
+/// # Errors
+/// [`TrainError::State`] for a state that JSON cannot hold, [`TrainError::Checkpoint`].
+pub fn save(
     checkpoints: &Checkpoints,
     state: &mut TrainState,
     params: &Params,
@@ -61,7 +71,7 @@ pub(super) fn save(
     optimizer: &dyn Optimizer,
     ema: Option<&Ema>,
     mark: Mark,
-) -> Result<(), DetectionError> {
+) -> Result<(), TrainError> {
     let (own, average) = (optimizer.state(), ema.map(Ema::state).unwrap_or_default());
     let counters = own.counters.iter().chain(&average.counters);
     state.counters = counters.map(|(name, count)| ((*name).to_owned(), *count)).collect();
