@@ -70,7 +70,7 @@ fn of_detection(error: &DetectionError) -> u8 {
     match error {
         E::Recipe(_) | E::Setting(_) | E::Darknet(_) | E::Anchors(_) | E::Usage(_) | E::RunDir(_) => 2,
         E::Data(_) | E::Loader(_) | E::Eval(_) => DATA,
-        E::Weights(_) | E::NotOurs { .. } | E::UnknownWeights { .. } | E::Checkpoint(_) => 4,
+        E::Weights(_) | E::UnknownWeights { .. } | E::Checkpoint(_) => 4,
         E::Train(error) => of_train(error),
         E::Diverged { .. } => 6,
         E::OutOfBatches { .. } | E::Nn(_) | E::Optim(_) | E::Loss(_) | E::Metrics(_) | E::Output { .. } => 1,

@@ -1,5 +1,5 @@
-//! What every training loop needs around it and none should write again: recipes, the plan of steps, run directories,
-//! checkpoints, metrics, progress, interrupts, precise batch norm, traces of the norms, timing.
+//! What every training loop needs around it and none should write again: recipes, the plan of steps, run directories and
+//! sessions in them, checkpoints, metrics, progress, interrupts, precise batch norm, traces of the norms, timing.
 //!
 //! Mechanisms only.  The loop itself, the order of events, belongs to each task and reads top to bottom there.
 
@@ -17,6 +17,7 @@ pub mod recalibrate;
 pub mod recipe;
 pub mod run_dir;
 pub mod saving;
+pub mod session;
 pub mod state;
 #[cfg(test)]
 mod tiny_net;

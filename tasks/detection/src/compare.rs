@@ -9,7 +9,7 @@ use wrs_datasets::DetectionDataset;
 use wrs_eval::{Detection, GroundTruth, read_detections};
 use wrs_ops::conv::Algorithms;
 use wrs_optim::ArmKind;
-use wrs_train::run_dir::{RunFiles, RunInfo, Status};
+use wrs_train::run_dir::{DATA_DIGEST, RunFiles, RunInfo, Status};
 
 use crate::error::DetectionError;
 use crate::evaluate::{Detector, evaluate, ground_truth};
@@ -90,9 +90,7 @@ impl Candidate {
 
     /// Everything that must be alike, key by key.
     fn fixed(&self) -> Result<Vec<(String, Value)>, DetectionError> {
-        let other =
-            |reason: String| DetectionError::NotOurs { path: self.files.recipe().display().to_string(), reason };
-        let mut table = Table::try_from(&self.recipe).map_err(|e| other(e.to_string()))?;
+        let mut table = Table::try_from(&self.recipe).map_err(|e| DetectionError::Usage(e.to_string()))?;
         for key in FREE {
             table.remove(key);
         }
@@ -101,7 +99,7 @@ impl Candidate {
         flat.push(("version of wrs".into(), self.info.version.clone().into()));
         // Where the data lies does not matter, what it is does.
         flat.retain(|(key, _)| key != "data.source.folder.root");
-        let digest = self.info.data.get(sample::DIGEST).cloned().unwrap_or_default();
+        let digest = self.info.data.get(DATA_DIGEST).cloned().unwrap_or_default();
         flat.push(("data".into(), digest.into()));
         Ok(flat)
     }

@@ -9,7 +9,7 @@ use wrs_datasets::detection::{EmptyImages, FirstPixel, Layout};
 use wrs_datasets::scenes::ScenesOptions;
 use wrs_optim::{EmaConfig, OptimizerConfig, Regularizer, Schedule};
 use wrs_train::recalibrate::RecalibrateBn;
-use wrs_train::recipe::{Loaded, RecipeError, RunLength, parse};
+use wrs_train::recipe::{Loaded, RecipeOrSetting, RunLength, SettingError, parse};
 
 use crate::loss::LossSettings;
 use crate::net::ModelConfig;
@@ -220,7 +220,7 @@ impl Recipe {
     /// Reads a recipe and judges its values.
     ///
     /// # Errors
-    /// [`RecipeError`] for text that is no recipe; [`SettingError`] for a value outside its range.
+    /// [`RecipeOrSetting::Recipe`] for text that is no recipe; [`RecipeOrSetting::Setting`] for a value outside its range.
     pub fn load(source: &str, text: &str, overrides: &[(String, String)]) -> Result<Loaded<Self>, RecipeOrSetting> {
         let loaded: Loaded<Self> = parse(source, text, overrides)?;
         loaded.recipe.check()?;
@@ -263,27 +263,4 @@ impl Recipe {
         self.schedule.check().map_err(|e| other("schedule", e.to_string()))?;
         self.evaluation.nms.check().map_err(|e| other("evaluation.nms", e.to_string()))
     }
-}
-
-/// A recipe's value outside its range.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("recipe: `{key}`: expected {expected}, got {got}")]
-pub struct SettingError {
-    /// The recipe's key.
-    pub key: &'static str,
-    /// What would be in range.
-    pub expected: String,
-    /// What was given.
-    pub got: String,
-}
-
-/// A recipe that cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum RecipeOrSetting {
-    /// The text is no recipe.
-    #[error(transparent)]
-    Recipe(#[from] RecipeError),
-    /// A value is outside its range.
-    #[error(transparent)]
-    Setting(#[from] SettingError),
 }
