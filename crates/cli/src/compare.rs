@@ -1,14 +1,16 @@
 //! `wrs compare`: two arms of runs, paired by seed, with intervals and a verdict.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use serde::Serialize;
-use wrs_detection::compare::{ArmOfRuns, Judged, arms};
+use wrs_detection::compare::arms;
+use wrs_eval::Detection;
 use wrs_eval::compare::{
     ApMetric, Arm, ArmSummary, CompareOptions, Comparison, Interval, Outcome, Run, compare_detections,
 };
+use wrs_train::arms::{ArmOfRuns, Judged};
 
 use crate::{Global, exit};
 
@@ -40,7 +42,7 @@ pub struct Arguments {
 #[derive(Serialize)]
 struct Document<'a> {
     judged_on: &'a str,
-    runs: [Vec<&'a PathBuf>; 2],
+    runs: [Vec<&'a Path>; 2],
     #[serde(flatten)]
     comparison: &'a Comparison,
 }
@@ -73,7 +75,7 @@ pub fn run(arguments: &Arguments, global: &Global) -> anyhow::Result<ExitCode> {
     };
     let comparison = compare_detections(&read.truth, &arm(&read.a), &arm(&read.b), &options)?;
     if global.json {
-        let runs = [&read.a, &read.b].map(|arm| arm.runs.iter().map(|run| &run.root).collect());
+        let runs = [&read.a, &read.b].map(|arm| arm.runs.iter().map(|run| run.files.root()).collect());
         let document = Document { judged_on: &read.judged_on, runs, comparison: &comparison };
         println!("{}", serde_json::to_string_pretty(&document)?);
     } else {
@@ -88,8 +90,8 @@ pub fn run(arguments: &Arguments, global: &Global) -> anyhow::Result<ExitCode> {
     }
 }
 
-fn arm(of: &ArmOfRuns) -> Arm<'_> {
-    let runs = of.runs.iter().map(|run| Run { seed: run.seed, detections: &run.detections }).collect();
+fn arm(of: &ArmOfRuns<Vec<Detection>>) -> Arm<'_> {
+    let runs = of.runs.iter().map(|run| Run { seed: run.seed, detections: &run.found }).collect();
     Arm { name: of.name.clone(), runs }
 }
 

@@ -80,7 +80,7 @@ fn of_detection(error: &DetectionError) -> u8 {
 fn of_train(error: &TrainError) -> u8 {
     use TrainError as E;
     match error {
-        E::RunDir(_) | E::Freeze(_) => 2,
+        E::RunDir(_) | E::Arms(_) | E::Freeze(_) => 2,
         E::Checkpoint(_) | E::State(_) | E::Weights(_) => 4,
         E::Metrics(_) | E::Optim(_) | E::Nn(_) => 1,
     }

@@ -4,6 +4,7 @@ use wrs_nn::NnError;
 use wrs_optim::OptimError;
 use wrs_weights::WeightsError;
 
+use crate::arms::ArmsError;
 use crate::checkpoint::CheckpointError;
 use crate::freeze::FreezeError;
 use crate::metrics::MetricsError;
@@ -34,6 +35,9 @@ pub enum TrainError {
     /// The network.
     #[error(transparent)]
     Nn(#[from] NnError),
+    /// Runs that cannot be compared.
+    #[error(transparent)]
+    Arms(#[from] ArmsError),
     /// A part that cannot be frozen.
     #[error(transparent)]
     Freeze(#[from] FreezeError),

@@ -3,6 +3,7 @@
 //!
 //! Mechanisms only.  The loop itself, the order of events, belongs to each task and reads top to bottom there.
 
+pub mod arms;
 pub mod bench;
 pub mod checkpoint;
 mod durable;
