@@ -44,7 +44,7 @@ struct Document<'a> {
     judged_on: &'a str,
     runs: [Vec<&'a Path>; 2],
     #[serde(flatten)]
-    comparison: &'a Comparison,
+    comparison: &'a Comparison<ApMetric>,
 }
 
 /// The arguments with the flags behind the second arm's runs moved in front: what stands behind `--` is no flag to the
@@ -90,12 +90,12 @@ pub fn run(arguments: &Arguments, global: &Global) -> anyhow::Result<ExitCode> {
     }
 }
 
-fn arm(of: &ArmOfRuns<Vec<Detection>>) -> Arm<'_> {
-    let runs = of.runs.iter().map(|run| Run { seed: run.seed, detections: &run.found }).collect();
+fn arm(of: &ArmOfRuns<Vec<Detection>>) -> Arm<'_, Detection> {
+    let runs = of.runs.iter().map(|run| Run { seed: run.seed, found: &run.found }).collect();
     Arm { name: of.name.clone(), runs }
 }
 
-fn table(comparison: &Comparison, judged_on: &str) -> String {
+fn table(comparison: &Comparison<ApMetric>, judged_on: &str) -> String {
     let Comparison { options, seeds, a, b, difference, .. } = comparison;
     let mut lines = vec![
         format!("{} on {judged_on}", options.metric),
