@@ -20,6 +20,7 @@ pub mod run_dir;
 pub mod saving;
 pub mod session;
 pub mod state;
+pub mod talk;
 #[cfg(test)]
 mod tiny_net;
 pub mod trace;

@@ -85,3 +85,98 @@ pub fn save(
     ];
     Ok(checkpoints.save(state.step, files, mark)?)
 }
+
+#[cfg(test)]
+mod tests {
+    use wrs_nn::Gradients;
+    use wrs_optim::schedule::Curve;
+    use wrs_optim::{DecayScope, OptimError, OptimizerConfig, Regularizer, RunLength, Schedule};
+
+    use super::*;
+    use crate::progress::Appearance;
+    use crate::state::StateError;
+    use crate::tiny_net::TinyNet;
+
+    const EMA: EmaConfig = EmaConfig { decay: 0.5, ramp: 1.0 };
+    const SGD: OptimizerConfig = OptimizerConfig::Sgd { momentum: 0.5, nesterov: false };
+
+    /// A training that decays, momentum and average included.
+    struct Training {
+        state: TrainState,
+        params: Params,
+        optimizer: Box<dyn Optimizer>,
+        ema: Option<Ema>,
+    }
+
+    impl Training {
+        fn new(seed: u64, digest: &str, config: &OptimizerConfig) -> Self {
+            let params = TinyNet::new(seed).1;
+            let regularizer = Regularizer::WeightDecay { weight_decay: 0.1, decay_scope: DecayScope::All };
+            let optimizer = regularizer.build_optimizer(config, &params).unwrap();
+            let ema = Some(Ema::new(EMA, &params).unwrap());
+            Self { state: TrainState::new(digest), params, optimizer, ema }
+        }
+
+        fn step(&mut self) {
+            let constant = Schedule { curve: Curve::Constant, warm_up: None };
+            let factors = constant.at(0, RunLength { steps: 1, steps_per_epoch: std::num::NonZeroU64::MIN });
+            let settings = self.optimizer.groups().settings(0.1, 0.5, &factors, 0);
+            let mut gradients = Gradients::new(&self.params);
+            self.optimizer.step(&mut self.params, &mut gradients, &settings).unwrap();
+            self.ema.as_mut().unwrap().update(&self.params).unwrap();
+            self.state.step += 1;
+        }
+
+        fn save(&mut self, checkpoints: &Checkpoints) {
+            let (ema, metadata) = (self.ema.as_ref(), Metadata::new());
+            let (params, optimizer) = (&self.params, self.optimizer.as_ref());
+            save(checkpoints, &mut self.state, params, &metadata, optimizer, ema, Mark::Last).unwrap();
+        }
+
+        fn load(&mut self, checkpoints: &Checkpoints) -> Result<bool, TrainError> {
+            let mut progress = Progress::new(Appearance::Silent, None);
+            let (state, params, optimizer) = (&mut self.state, &mut self.params, self.optimizer.as_mut());
+            let resumed = load(checkpoints, state, params, optimizer, Some(EMA), &mut progress)?;
+            Ok(resumed.map(|resumed| self.ema = resumed.ema).is_some())
+        }
+
+        fn bits(&self) -> Vec<u32> {
+            let average = self.ema.as_ref().unwrap().params();
+            let values = [&self.params, average].map(|of| of.trainable().host());
+            values.iter().copied().flatten().map(|value| value.to_bits()).collect()
+        }
+    }
+
+    #[test]
+    fn a_training_goes_on_where_it_was_saved() {
+        let folder = tempfile::tempdir().unwrap();
+        let checkpoints = Checkpoints::open(&folder.path().join("ckpt"), 1).unwrap();
+        let mut through = Training::new(1, "digest", &SGD);
+        let mut resumed = Training::new(2, "digest", &SGD);
+        assert!(!resumed.load(&checkpoints).unwrap(), "nothing is saved");
+        for _ in 0..2 {
+            through.step();
+        }
+        through.save(&checkpoints);
+        assert!(resumed.load(&checkpoints).unwrap());
+        assert_eq!(resumed.state, through.state);
+        for training in [&mut through, &mut resumed] {
+            training.step();
+        }
+        assert_eq!(resumed.bits(), through.bits());
+    }
+
+    #[test]
+    fn another_recipe_or_optimizer_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let checkpoints = Checkpoints::open(&folder.path().join("ckpt"), 1).unwrap();
+        let mut saved = Training::new(1, "digest", &SGD);
+        saved.step();
+        saved.save(&checkpoints);
+        let other = Training::new(1, "other", &SGD).load(&checkpoints).unwrap_err();
+        assert!(matches!(other, TrainError::State(StateError::OtherRecipe { .. })), "{other}");
+        let adam = OptimizerConfig::Adam(wrs_optim::AdamConfig { beta1: 0.9, beta2: 0.99, eps: 1e-8 });
+        let other = Training::new(1, "digest", &adam).load(&checkpoints).unwrap_err();
+        assert!(matches!(other, TrainError::Optim(OptimError::StateMissing { .. })), "{other}");
+    }
+}

@@ -90,3 +90,36 @@ pub fn draw_traces(run: &RunDir) -> Result<(), TrainError> {
     ]);
     Ok(run.replace(&run.files().norms(), |writer| writer.write_all(svg.as_bytes()))?)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::run_dir::{Place, RunInfo};
+    use crate::tiny_net::TinyNet;
+
+    #[test]
+    fn traces_are_kept_and_drawn() {
+        let folder = tempfile::tempdir().unwrap();
+        let info = RunInfo::starting("detection", "demo", "d", 0);
+        let run = RunDir::create(Place::Exactly(&folder.path().join("run")), &info, "seed = 0\n").unwrap();
+        let mut log = MetricsLog::create(&run.files().metrics()).unwrap();
+        draw_traces(&run).unwrap();
+        assert!(!run.files().norms().exists(), "a run without traces gets no plot");
+
+        let (_, mut params) = TinyNet::new(0);
+        let weight = params.find("stem.conv.weight").unwrap();
+        params.values_mut(weight).copy_from_slice(&[3.0, 4.0, 0.0, 1.0]);
+        let report = StepReport::default();
+        write_rescale(&mut log, 1, 0, &params, &report).unwrap();
+        for step in [1, 2] {
+            write_trace(&mut log, step, 0, &params, &report, 0.5).unwrap();
+        }
+        let records = metrics::read(&run.files().metrics()).unwrap().records;
+        assert_eq!(records.len(), 2, "a step that did not rescale leaves no line");
+        // Rows of norm 5 and 1.
+        assert_eq!(records[0].values[TRACE]["all"]["norm_mean"], 3.0);
+        draw_traces(&run).unwrap();
+        let svg = std::fs::read_to_string(run.files().norms()).unwrap();
+        assert!(svg.starts_with("<svg") && svg.contains("stem.conv.weight"), "{svg}");
+    }
+}

@@ -7,6 +7,7 @@ use wrs_nn::Params;
 use wrs_optim::Optimizer;
 use wrs_train::progress::Progress;
 use wrs_train::run_dir::RunDir;
+use wrs_train::talk::{say_groups, say_run};
 
 use crate::evaluate::Evaluation;
 use crate::loss::Loss;
@@ -26,7 +27,6 @@ pub(super) fn introduce(
     progress: &mut Progress,
 ) {
     let scalars = params.trainable().len();
-    let root = run.files().root().display();
     progress.say(&format!(
         "recipe  {}  {} {scalars} parameters  {} classes  {total} steps  batch {} (nominal {})  seed {}",
         recipe.name,
@@ -45,16 +45,11 @@ pub(super) fn introduce(
     for note in &data.notes {
         progress.say(&format!("        {note}"));
     }
-    for (group, size) in optimizer.groups().iter().zip(optimizer.groups().sizes()) {
-        progress.say(&format!(
-            "group   {}: {} tensors, {} values, weight decay {}",
-            size.name, size.tensors, size.scalars, group.weight_decay
-        ));
-    }
+    say_groups(optimizer, progress);
     for note in notes {
         progress.say(note);
     }
-    progress.say(&format!("run     {root}   (to go on after a stop: wrs train --resume {root})"));
+    say_run(run, progress);
 }
 
 /// One line about an evaluation.
