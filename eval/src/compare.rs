@@ -9,92 +9,53 @@
 //! them are too narrow, and the t interval assumes normal differences: together they are the more careful answer.
 
 mod bootstrap;
+mod detections;
 mod error;
+mod label_maps;
 mod matches;
+mod metric;
 mod paired;
+mod resampled;
 mod verdict;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
-use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
 pub use bootstrap::ImageBootstrap;
-pub use error::{CompareError, SeedList};
+pub use detections::compare_detections;
+pub use error::{CompareError, RunFault, SeedList};
+pub use label_maps::compare_label_maps;
+pub use metric::{ApMetric, LabelMetric};
 pub use paired::TInterval;
 pub use verdict::{Outcome, Verdict};
 
 use bootstrap::Pair;
-use matches::Matches;
+use resampled::Resampled;
 
-use crate::records::{Detection, GroundTruth};
-
-/// The number that two arms are compared by.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum ApMetric {
-    /// COCO's average precision, mean over IoU 0.50 to 0.95.
-    #[default]
-    Ap,
-    /// COCO's average precision at IoU 0.50.
-    Ap50,
-    /// COCO's average precision at IoU 0.75.
-    Ap75,
-}
-
-impl ApMetric {
-    /// Every metric.
-    pub const ALL: [Self; 3] = [Self::Ap, Self::Ap50, Self::Ap75];
-
-    /// Its key in the JSON document of an evaluation.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Ap => "ap",
-            Self::Ap50 => "ap50",
-            Self::Ap75 => "ap75",
-        }
-    }
-}
-
-impl fmt::Display for ApMetric {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-impl FromStr for ApMetric {
-    type Err = CompareError;
-
-    fn from_str(name: &str) -> Result<Self, CompareError> {
-        let found = Self::ALL.into_iter().find(|metric| metric.name() == name);
-        found.ok_or_else(|| CompareError::UnknownMetric { name: name.to_owned() })
-    }
-}
-
-/// One run: what a network trained with one seed detects.
-#[derive(Debug, Clone, Copy)]
-pub struct Run<'a> {
+/// One run: what a network trained with one seed finds.
+#[derive(Debug, Clone)]
+pub struct Run<'a, R> {
     /// The seed it was trained with.
     pub seed: u64,
-    /// Its detections on the images of the ground truth.
-    pub detections: &'a [Detection],
+    /// Its detections on the images of the ground truth, or its confusions of each image.
+    pub found: &'a [R],
 }
 
 /// One arm: runs that differ by their seed alone.
 #[derive(Debug, Clone)]
-pub struct Arm<'a> {
+pub struct Arm<'a, R> {
     /// What the verdict calls it.
     pub name: String,
     /// Its runs, in any order.
-    pub runs: Vec<Run<'a>>,
+    pub runs: Vec<Run<'a, R>>,
 }
 
 /// How two arms are compared.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct CompareOptions {
-    /// The number compared.
-    pub metric: ApMetric,
+pub struct CompareOptions<M> {
+    /// The number compared, [`ApMetric`] or [`LabelMetric`].
+    pub metric: M,
     /// The share of repetitions whose interval would hold the truth, between 0 and 1.
     pub confidence: f64,
     /// Draws of the bootstraps.
@@ -105,16 +66,16 @@ pub struct CompareOptions {
     pub min_effect: f64,
 }
 
-impl Default for CompareOptions {
-    /// AP, 95 % confidence, 10 000 draws, any difference counts.
+impl<M: Default> Default for CompareOptions<M> {
+    /// AP or mIOU, 95 % confidence, 10 000 draws, any difference counts.
     fn default() -> Self {
-        Self { metric: ApMetric::Ap, confidence: 0.95, draws: 10_000, seed: 0, min_effect: 0.0 }
+        Self { metric: M::default(), confidence: 0.95, draws: 10_000, seed: 0, min_effect: 0.0 }
     }
 }
 
-impl CompareOptions {
+impl<M> CompareOptions<M> {
     fn validate(&self) -> Result<(), CompareError> {
-        let &Self { confidence, draws, min_effect, .. } = self;
+        let Self { confidence, draws, min_effect, .. } = *self;
         if !(confidence > 0.0 && confidence < 1.0) {
             return Err(CompareError::BadConfidence { confidence });
         }
@@ -153,9 +114,9 @@ pub struct ArmSummary {
 
 /// The outcome of a comparison.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Comparison {
+pub struct Comparison<M> {
     /// How it was made.
-    pub options: CompareOptions,
+    pub options: CompareOptions<M>,
     /// Images of the ground truth.
     pub images: usize,
     /// The seeds, ascending; each has one run in either arm.
@@ -176,40 +137,29 @@ pub struct Comparison {
     pub verdict: Verdict,
 }
 
-/// Compares arm `b` with arm `a` on one ground truth.
-///
-/// The same arguments give the same bytes, whatever the order of runs, images and threads.
-///
-/// # Errors
-/// Arms without runs, with a seed twice, or with different seeds; options out of range; fewer than two images; records
-/// that [`crate::evaluate_detections`] refuses; a ground truth without objects, or with so few that too many draws miss
-/// them all.
-pub fn compare_detections(
-    ground_truth: &GroundTruth,
-    a: &Arm<'_>,
-    b: &Arm<'_>,
-    options: &CompareOptions,
-) -> Result<Comparison, CompareError> {
+/// Compares arm `b` with arm `a`, each run's number being had of any multiset of the images by what `prepare` makes of its
+/// records.
+fn compare<R, S: Resampled, M: Copy>(
+    a: &Arm<'_, R>,
+    b: &Arm<'_, R>,
+    images: usize,
+    options: &CompareOptions<M>,
+    prepare: impl Fn(&[R]) -> Result<S, RunFault>,
+) -> Result<Comparison<M>, CompareError> {
     options.validate()?;
     let paired = pair_by_seed(a, b)?;
-    let images = ground_truth.image_ids.len();
     if images < 2 {
         return Err(CompareError::TooFewImages { images });
     }
-    let matches = |arm: &Arm<'_>, run: Run<'_>| {
-        Matches::new(ground_truth, run.detections, options.metric).map_err(|source| CompareError::InRun {
-            arm: arm.name.clone(),
-            seed: run.seed,
-            source,
-        })
+    let prepared = |arm: &Arm<'_, R>, run: &Run<'_, R>| {
+        let named = |source| CompareError::InRun { arm: arm.name.clone(), seed: run.seed, source };
+        prepare(run.found).map_err(named)
     };
-    let pair = |(run_a, run_b)| Ok(Pair { a: matches(a, run_a)?, b: matches(b, run_b)? });
-    let pairs = paired.iter().map(|&runs| pair(runs)).collect::<Result<Vec<Pair>, CompareError>>()?;
+    let pair = |(of_a, of_b)| Ok(Pair { a: prepared(a, of_a)?, b: prepared(b, of_b)? });
+    let pairs = paired.iter().map(|&runs| pair(runs)).collect::<Result<Vec<Pair<S>>, CompareError>>()?;
 
     let every_image_once = vec![1; images];
-    let value = |matches: &Matches| {
-        matches.ap(&every_image_once, &mut matches::Scratch::default()).ok_or(CompareError::Undefined)
-    };
+    let value = |of: &S| of.value(&every_image_once, &mut S::Scratch::default()).ok_or(CompareError::Undefined);
     let values_a = pairs.iter().map(|pair| value(&pair.a)).collect::<Result<Vec<f64>, _>>()?;
     let values_b = pairs.iter().map(|pair| value(&pair.b)).collect::<Result<Vec<f64>, _>>()?;
     let differences: Vec<f64> = values_a.iter().zip(&values_b).map(|(a, b)| b - a).collect();
@@ -234,16 +184,19 @@ pub fn compare_detections(
     })
 }
 
-fn summary(arm: &Arm<'_>, values: Vec<f64>) -> ArmSummary {
+fn summary<R>(arm: &Arm<'_, R>, values: Vec<f64>) -> ArmSummary {
     let (mean, sd) = (paired::mean(&values), paired::standard_deviation(&values));
     ArmSummary { name: arm.name.clone(), values, mean, sd }
 }
 
+/// The runs of one seed.
+type RunPair<'r, R> = (&'r Run<'r, R>, &'r Run<'r, R>);
+
 /// The runs of both arms by seed, ascending.
-fn pair_by_seed<'a>(a: &Arm<'a>, b: &Arm<'a>) -> Result<Vec<(Run<'a>, Run<'a>)>, CompareError> {
+fn pair_by_seed<'r, R>(a: &'r Arm<'_, R>, b: &'r Arm<'_, R>) -> Result<Vec<RunPair<'r, R>>, CompareError> {
     let (runs_a, runs_b) = (by_seed(a)?, by_seed(b)?);
-    let seeds = |runs: &BTreeMap<u64, Run<'a>>| runs.keys().copied().collect::<BTreeSet<u64>>();
-    let (seeds_a, seeds_b) = (seeds(&runs_a), seeds(&runs_b));
+    let seeds = |arm: &Arm<'_, R>| arm.runs.iter().map(|run| run.seed).collect::<BTreeSet<u64>>();
+    let (seeds_a, seeds_b) = (seeds(a), seeds(b));
     if seeds_a != seeds_b {
         let list = |seeds: &mut dyn Iterator<Item = &u64>| SeedList(seeds.copied().collect());
         return Err(CompareError::UnpairedSeeds {
@@ -257,13 +210,13 @@ fn pair_by_seed<'a>(a: &Arm<'a>, b: &Arm<'a>) -> Result<Vec<(Run<'a>, Run<'a>)>,
     Ok(runs_a.into_values().zip(runs_b.into_values()).collect())
 }
 
-fn by_seed<'a>(arm: &Arm<'a>) -> Result<BTreeMap<u64, Run<'a>>, CompareError> {
+fn by_seed<'r, R>(arm: &'r Arm<'_, R>) -> Result<BTreeMap<u64, &'r Run<'r, R>>, CompareError> {
     if arm.runs.is_empty() {
         return Err(CompareError::NoRuns { arm: arm.name.clone() });
     }
     let mut runs = BTreeMap::new();
     let repeated: BTreeSet<u64> =
-        arm.runs.iter().filter(|run| runs.insert(run.seed, **run).is_some()).map(|run| run.seed).collect();
+        arm.runs.iter().filter(|run| runs.insert(run.seed, *run).is_some()).map(|run| run.seed).collect();
     if repeated.is_empty() {
         Ok(runs)
     } else {

@@ -26,8 +26,9 @@ pub use files::{
     GroundTruthFile, parse_detections, parse_ground_truth, read_detections, read_ground_truth, write_detections,
 };
 pub use mean_iou::{
-    AbsentClasses, ConfusionMatrix, FolderEvaluation, LabelFault, MAX_CLASSES, MapSide, MaskFault, MaskFaults,
-    MaskNames, NameList, SegmentationClassMetrics, SegmentationError, SegmentationMetrics, Unpaired, evaluate_folders,
+    AbsentClasses, ConfusionFault, ConfusionMatrix, FolderEvaluation, ImageConfusion, LabelFault, MAX_CLASSES, MapSide,
+    MaskFault, MaskFaults, MaskNames, NameList, SegmentationClassMetrics, SegmentationError, SegmentationMetrics,
+    Unpaired, evaluate_folders, read_confusions, write_confusions,
 };
 pub use paper_ap::{PAPER_CONFIDENCE, PAPER_IOU, PaperClassMetrics, PaperMetrics};
 pub use records::{Category, Detection, GroundTruth, GtBox};

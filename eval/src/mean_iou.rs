@@ -3,12 +3,15 @@
 //! IoU is a ratio of sums over all pixels of all images; a mean of per-image or per-batch ratios is another number.
 //! Counts are `u64` and addition commutes, so no order of images, batches or threads changes anything.
 
+mod by_image;
 mod error;
 mod folders;
 mod metrics;
 mod tally;
 
-pub use error::{LabelFault, MapSide, MaskFault, MaskFaults, NameList, SegmentationError, Unpaired};
+pub(crate) use by_image::{CellSum, check_all};
+pub use by_image::{ImageConfusion, read_confusions, write_confusions};
+pub use error::{ConfusionFault, LabelFault, MapSide, MaskFault, MaskFaults, NameList, SegmentationError, Unpaired};
 pub use folders::{FolderEvaluation, MaskNames, evaluate_folders};
 pub use metrics::{AbsentClasses, SegmentationClassMetrics, SegmentationMetrics};
 

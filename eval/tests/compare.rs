@@ -23,16 +23,16 @@ fn found(images: u64) -> Vec<Detection> {
     (1..=images).map(|image_id| Detection { image_id, category_id: 1, bbox: BOX, score: 0.5 }).collect()
 }
 
-fn arm<'a>(name: &str, runs: &'a [(u64, Vec<Detection>)]) -> Arm<'a> {
-    let runs = runs.iter().map(|(seed, detections)| Run { seed: *seed, detections }).collect();
+fn arm<'a, R>(name: &str, runs: &'a [(u64, Vec<R>)]) -> Arm<'a, R> {
+    let runs = runs.iter().map(|(seed, found)| Run { seed: *seed, found }).collect();
     Arm { name: name.to_owned(), runs }
 }
 
-fn options() -> CompareOptions {
+fn options() -> CompareOptions<ApMetric> {
     CompareOptions { draws: 400, ..CompareOptions::default() }
 }
 
-fn compare(gt: &GroundTruth, a: &[(u64, Vec<Detection>)], b: &[(u64, Vec<Detection>)]) -> Comparison {
+fn compare(gt: &GroundTruth, a: &[(u64, Vec<Detection>)], b: &[(u64, Vec<Detection>)]) -> Comparison<ApMetric> {
     compare_detections(gt, &arm("WD", a), &arm("WRS", b), &options()).unwrap()
 }
 
@@ -219,7 +219,7 @@ fn neither_order_nor_threads_change_a_bit() {
     let turned = GroundTruth { image_ids: gt.image_ids.iter().rev().copied().collect(), ..gt.clone() };
     let reversed: Vec<_> = a.iter().rev().cloned().collect();
     assert_eq!(on(2, &turned, &reversed, &b), expected);
-    let back: Comparison = serde_json::from_str(&expected).unwrap();
+    let back: Comparison<ApMetric> = serde_json::from_str(&expected).unwrap();
     assert_eq!(serde_json::to_string(&back).unwrap(), expected);
     let other = CompareOptions { seed: 1, ..options() };
     let other = compare_detections(&gt, &arm("WD", &a), &arm("WRS", &b), &other).unwrap();

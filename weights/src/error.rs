@@ -29,6 +29,22 @@ pub enum WeightsError {
         /// What is wrong with its header.
         reason: String,
     },
+    /// A file that does not say what the network is, or says another than was asked for.
+    #[error("{file}: {reason}\nhelp: expected a file written by `wrs train`, such as RUN/best.safetensors")]
+    NotOurs {
+        /// The file.
+        file: String,
+        /// What is missing.
+        reason: String,
+    },
+    /// A description that JSON cannot hold.
+    #[error("the description of a {task} network cannot be written: {reason}")]
+    Description {
+        /// The task.
+        task: String,
+        /// Why.
+        reason: String,
+    },
     /// A `.cfg` file.
     #[error(transparent)]
     Cfg(#[from] CfgError),

@@ -6,6 +6,7 @@
 mod buffers;
 mod container;
 pub mod darknet;
+pub mod description;
 mod error;
 mod layout;
 pub mod safetensors;

@@ -3,7 +3,8 @@
 use std::process::ExitCode;
 
 use serde::Serialize;
-use wrs_detection::bench::{Mode, time};
+use wrs_detection::bench::time;
+use wrs_train::bench::Mode;
 use wrs_train::memory;
 
 use crate::{Global, exit};

@@ -1,14 +1,16 @@
 //! `wrs compare`: two arms of runs, paired by seed, with intervals and a verdict.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use serde::Serialize;
-use wrs_detection::compare::{ArmOfRuns, Judged, arms};
+use wrs_detection::compare::arms;
+use wrs_eval::Detection;
 use wrs_eval::compare::{
     ApMetric, Arm, ArmSummary, CompareOptions, Comparison, Interval, Outcome, Run, compare_detections,
 };
+use wrs_train::arms::{ArmOfRuns, Judged};
 
 use crate::{Global, exit};
 
@@ -40,9 +42,9 @@ pub struct Arguments {
 #[derive(Serialize)]
 struct Document<'a> {
     judged_on: &'a str,
-    runs: [Vec<&'a PathBuf>; 2],
+    runs: [Vec<&'a Path>; 2],
     #[serde(flatten)]
-    comparison: &'a Comparison,
+    comparison: &'a Comparison<ApMetric>,
 }
 
 /// The arguments with the flags behind the second arm's runs moved in front: what stands behind `--` is no flag to the
@@ -73,7 +75,7 @@ pub fn run(arguments: &Arguments, global: &Global) -> anyhow::Result<ExitCode> {
     };
     let comparison = compare_detections(&read.truth, &arm(&read.a), &arm(&read.b), &options)?;
     if global.json {
-        let runs = [&read.a, &read.b].map(|arm| arm.runs.iter().map(|run| &run.root).collect());
+        let runs = [&read.a, &read.b].map(|arm| arm.runs.iter().map(|run| run.files.root()).collect());
         let document = Document { judged_on: &read.judged_on, runs, comparison: &comparison };
         println!("{}", serde_json::to_string_pretty(&document)?);
     } else {
@@ -88,12 +90,12 @@ pub fn run(arguments: &Arguments, global: &Global) -> anyhow::Result<ExitCode> {
     }
 }
 
-fn arm(of: &ArmOfRuns) -> Arm<'_> {
-    let runs = of.runs.iter().map(|run| Run { seed: run.seed, detections: &run.detections }).collect();
+fn arm(of: &ArmOfRuns<Vec<Detection>>) -> Arm<'_, Detection> {
+    let runs = of.runs.iter().map(|run| Run { seed: run.seed, found: &run.found }).collect();
     Arm { name: of.name.clone(), runs }
 }
 
-fn table(comparison: &Comparison, judged_on: &str) -> String {
+fn table(comparison: &Comparison<ApMetric>, judged_on: &str) -> String {
     let Comparison { options, seeds, a, b, difference, .. } = comparison;
     let mut lines = vec![
         format!("{} on {judged_on}", options.metric),

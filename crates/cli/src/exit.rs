@@ -3,6 +3,7 @@
 use wrs_detection::DetectionError;
 use wrs_eval::EvalError;
 use wrs_eval::compare::CompareError;
+use wrs_train::TrainError;
 
 /// The exit code of faulty data.
 pub const DATA: u8 = 3;
@@ -69,8 +70,18 @@ fn of_detection(error: &DetectionError) -> u8 {
     match error {
         E::Recipe(_) | E::Setting(_) | E::Darknet(_) | E::Anchors(_) | E::Usage(_) | E::RunDir(_) => 2,
         E::Data(_) | E::Loader(_) | E::Eval(_) => DATA,
-        E::Weights(_) | E::NotOurs { .. } | E::UnknownWeights { .. } | E::Checkpoint(_) | E::State(_) => 4,
+        E::Weights(_) | E::UnknownWeights { .. } | E::Checkpoint(_) => 4,
+        E::Train(error) => of_train(error),
         E::Diverged { .. } => 6,
         E::OutOfBatches { .. } | E::Nn(_) | E::Optim(_) | E::Loss(_) | E::Metrics(_) | E::Output { .. } => 1,
+    }
+}
+
+fn of_train(error: &TrainError) -> u8 {
+    use TrainError as E;
+    match error {
+        E::RunDir(_) | E::Arms(_) | E::Freeze(_) => 2,
+        E::Checkpoint(_) | E::State(_) | E::Weights(_) => 4,
+        E::Metrics(_) | E::Optim(_) | E::Nn(_) => 1,
     }
 }

@@ -7,12 +7,13 @@ use anyhow::Context;
 use wrs_detection::predict::{PredictOptions, contact_sheet};
 use wrs_detection::recipe::{RECIPES, Recipe};
 use wrs_detection::saved::SavedNet;
-use wrs_detection::train::{TrainOptions, TrainOutcome, resume, train};
+use wrs_detection::train::{resume, train};
 use wrs_detection::{DetectionError, sample};
 use wrs_train::interrupt::Interrupt;
 use wrs_train::progress::{Appearance, Progress, Wanted};
 use wrs_train::recipe::Loaded;
 use wrs_train::run_dir::{self, Place, RunDirError, RunFiles};
+use wrs_train::session::{TrainOptions, TrainOutcome};
 
 use crate::{Global, eval, exit, recipe, table};
 

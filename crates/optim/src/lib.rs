@@ -21,6 +21,7 @@ mod error;
 mod frozen_tests;
 mod groups;
 mod norms;
+mod regularizer;
 mod sgd;
 mod state;
 #[cfg(test)]
@@ -37,6 +38,7 @@ pub use ema::{Ema, EmaConfig};
 pub use error::OptimError;
 pub use groups::{DecayScope, Group, GroupSize, Groups, Warming};
 pub use norms::{NormStats, NormTrace};
+pub use regularizer::{ArmKind, Regularizer};
 pub use schedule::{Factors, RunLength, Schedule};
 pub use sgd::Sgd;
 pub use state::{OptimizerState, SavedState};

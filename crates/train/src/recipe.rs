@@ -6,6 +6,7 @@
 mod error;
 mod overrides;
 mod sections;
+mod setting;
 mod typed;
 
 use std::collections::BTreeSet;
@@ -18,6 +19,7 @@ pub use error::RecipeError;
 use error::Source;
 pub use overrides::Override;
 pub use sections::RunLength;
+pub use setting::{RecipeOrSetting, SettingError};
 
 /// A recipe that was read, and how it came to be.
 #[derive(Clone, Debug)]
@@ -66,6 +68,19 @@ pub fn parse<T: DeserializeOwned + Serialize>(
         return Err(source.unread(&written, &unread));
     }
     Ok(Loaded { recipe, resolved, overrides: applied })
+}
+
+/// The task that a recipe says it is for, before it is read as one of that task.
+///
+/// # Errors
+/// [`RecipeError::At`] for text that is not TOML, or whose `task` is missing or no text.
+pub fn task_of(source_name: &str, text: &str) -> Result<String, RecipeError> {
+    let source = Source::parse(source_name, text)?;
+    match source.table()?.remove("task") {
+        Some(Value::String(task)) => Ok(task),
+        Some(other) => Err(source.error(&["task"], format!("`task`: expected a text, got {}", other.type_str()))),
+        None => Err(source.error(&[], "missing key `task`".to_owned())),
+    }
 }
 
 /// The path of a key in `given` that the typed recipe does not have: serde passes such keys over where it flattens.

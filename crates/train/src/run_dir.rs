@@ -22,6 +22,9 @@ const INFO: &str = "run.json";
 const RECIPE: &str = "recipe.toml";
 const LOCK: &str = ".lock";
 
+/// Name of the data's digest among what run.json says of the data: two runs are comparable only where it is the same.
+pub const DATA_DIGEST: &str = "digest";
+
 /// A run directory that cannot be made or entered.
 #[derive(Debug, thiserror::Error)]
 pub enum RunDirError {
@@ -111,6 +114,11 @@ impl RunFiles {
         self.root.join("detections.json")
     }
 
+    /// `confusions.json`: how the best weights labelled each image of the validation split.
+    pub fn confusions(&self) -> PathBuf {
+        self.root.join("confusions.json")
+    }
+
     /// `norms.svg`: filter norms and effective learning rates over the steps.
     pub fn norms(&self) -> PathBuf {
         self.root.join("norms.svg")
@@ -149,6 +157,14 @@ impl RunFiles {
         let json = fs::read(&path).map_err(FileError::at("read", &path))?;
         serde_json::from_slice(&json).map_err(|e| RunDirError::Info { path, reason: e.to_string() })
     }
+}
+
+/// The task of the run in that directory.
+///
+/// # Errors
+/// [`RunDirError::NotARun`], [`RunDirError::File`], [`RunDirError::Info`].
+pub fn task_of(root: &Path) -> Result<String, RunDirError> {
+    Ok(RunFiles::at(root)?.read_info()?.task)
 }
 
 /// A run that this process lives in; the lock goes when it is dropped.
@@ -199,8 +215,8 @@ impl RunDir {
         let lock = take_lock(root)?;
         let run = Self { files, _lock: lock };
         let files = &run.files;
-        let replaced = [files.best(), files.detections(), files.norms(), files.metrics(), files.root.join(INFO)];
-        for file in replaced {
+        let kept = [files.best(), files.detections(), files.confusions(), files.norms()];
+        for file in kept.into_iter().chain([files.metrics(), files.root.join(INFO)]) {
             durable::remove_leftover(&file)?;
         }
         Ok(run)

@@ -5,14 +5,14 @@ use serde::{Deserialize, Serialize};
 use wrs_ops::rng::Rng;
 
 use crate::compare::error::CompareError;
-use crate::compare::matches::{Matches, Scratch};
 use crate::compare::paired::mean;
+use crate::compare::resampled::Resampled;
 use crate::compare::{CompareOptions, Interval};
 
 /// The two runs of one seed.
-pub(crate) struct Pair {
-    pub a: Matches,
-    pub b: Matches,
+pub(crate) struct Pair<S> {
+    pub a: S,
+    pub b: S,
 }
 
 /// A bootstrap over images.
@@ -21,7 +21,7 @@ pub struct ImageBootstrap {
     /// The percentiles of the difference.
     #[serde(flatten)]
     pub interval: Interval,
-    /// Draws without an object, where nothing is defined; they are in no percentile.
+    /// Draws without a label, where nothing is defined; they are in no percentile.
     pub undefined_draws: usize,
 }
 
@@ -45,17 +45,17 @@ struct Draw {
 /// again the same for both arms.
 ///
 /// # Errors
-/// Fewer draws that hold an object than the percentiles need.
-pub(crate) fn intervals(
-    pairs: &[Pair],
+/// Fewer draws that hold a label than the percentiles need.
+pub(crate) fn intervals<S: Resampled, M>(
+    pairs: &[Pair<S>],
     images: usize,
-    options: &CompareOptions,
+    options: &CompareOptions<M>,
 ) -> Result<(ImageBootstrap, Option<Interval>), CompareError> {
-    let &CompareOptions { confidence, draws, seed, .. } = options;
-    let one_draw = |(scratch, weights): &mut (Scratch, Vec<u32>), index: usize| -> Option<Draw> {
+    let CompareOptions { confidence, draws, seed, .. } = *options;
+    let one_draw = |(scratch, weights): &mut (S::Scratch, Vec<u32>), index: usize| -> Option<Draw> {
         let index = index as u64;
         draw_images(weights, images, &mut Rng::new(seed, "compare images", 0, index));
-        let difference = |pair: &Pair| Some(pair.b.ap(weights, scratch)? - pair.a.ap(weights, scratch)?);
+        let difference = |pair: &Pair<S>| Some(pair.b.value(weights, scratch)? - pair.a.value(weights, scratch)?);
         let differences = pairs.iter().map(difference).collect::<Option<Vec<f64>>>()?;
         let mut rng = Rng::new(seed, "compare seeds", 0, index);
         let drawn: Vec<f64> = pairs.iter().map(|_| differences[rng.below(pairs.len())]).collect();

@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use crate::compare::ApMetric;
 use crate::error::EvalError;
+use crate::mean_iou::{ConfusionFault, NameList, SegmentationError};
 
 /// Seeds, ascending; prints `none` when empty.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -82,29 +82,34 @@ pub enum CompareError {
         /// Images of the ground truth.
         images: usize,
     },
-    /// No class has an object that counts.
+    /// Nothing is labelled that counts.
     #[error(
-        "expected objects in the ground truth, got none that count: the metric is undefined\nhelp: compare on a labelled split"
+        "expected labels in the ground truth, got none that count: the metric is undefined\nhelp: compare on a labelled split"
     )]
     Undefined,
-    /// Too few objects for a bootstrap over images.
+    /// Too few labels for a bootstrap over images.
     #[error(
-        "expected objects in at least {least} of {draws} draws of images, got {defined}\nhelp: compare on a split with more labelled images"
+        "expected labels in at least {least} of {draws} draws of images, got {defined}\nhelp: compare on a split with more labelled images"
     )]
     MostlyUndefined {
         /// The draws.
         draws: usize,
-        /// Those with an object.
+        /// Those with a label.
         defined: usize,
         /// The least that leave one draw beyond either end.
         least: usize,
     },
     /// A name that is no metric.
-    #[error("expected a metric among {}, got `{name}`", ApMetric::ALL.map(ApMetric::name).join(", "))]
+    #[error("expected a metric among {}, got `{name}`", known.join(", "))]
     UnknownMetric {
         /// The name as given.
         name: String,
+        /// The metrics there are.
+        known: Vec<&'static str>,
     },
+    /// A number of classes that labels of 8 bits cannot hold.
+    #[error(transparent)]
+    NumClasses(SegmentationError),
     /// The records of one run cannot be scored.
     #[error("arm {arm}, seed {seed}: {source}")]
     InRun {
@@ -113,6 +118,34 @@ pub enum CompareError {
         /// The run's seed.
         seed: u64,
         /// What is wrong with them.
-        source: EvalError,
+        source: RunFault,
     },
+}
+
+/// What is wrong with the records of one run.
+#[derive(Debug, thiserror::Error)]
+pub enum RunFault {
+    /// Detections that cannot be scored.
+    #[error(transparent)]
+    Detections(EvalError),
+    /// Labels of a picture that cannot be, or are of another data set.
+    #[error(transparent)]
+    Confusion(ConfusionFault),
+    /// Labels of other pictures.
+    #[error("expected the images of the first run, got {}", differing(missing, more))]
+    OtherImages {
+        /// Pictures of the first run that this one lacks.
+        missing: NameList,
+        /// Pictures that the first run lacks.
+        more: NameList,
+    },
+}
+
+fn differing(missing: &NameList, more: &NameList) -> String {
+    let part = |names: &NameList, what: &str| match names.0.len() {
+        0 => None,
+        count => Some(format!("{count} {what}: {names}")),
+    };
+    let parts: Vec<String> = [part(missing, "missing"), part(more, "more")].into_iter().flatten().collect();
+    parts.join("; ")
 }

@@ -157,6 +157,49 @@ impl fmt::Display for Unpaired {
     }
 }
 
+/// What is wrong with how one picture was labelled.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ConfusionFault {
+    /// A cell that is out of order, comes twice or has no pixel.
+    #[error("image {image}: expected cells ascending by class, each with a pixel, got {cell:?}")]
+    Cell {
+        /// The picture.
+        image: String,
+        /// True class, predicted class, pixels.
+        cell: [u64; 3],
+    },
+    /// A cell of no class.
+    #[error("image {image}: expected classes 0 to {}, got cell {cell:?}", num_classes.saturating_sub(1))]
+    Class {
+        /// The picture.
+        image: String,
+        /// True class, predicted class, pixels.
+        cell: [u64; 3],
+        /// Classes, the background among them.
+        num_classes: usize,
+    },
+    /// More pixels than a picture can have.
+    #[error("image {image}: expected at most {} pixels, got {pixels}", u32::MAX)]
+    Pixels {
+        /// The picture.
+        image: String,
+        /// Its pixels.
+        pixels: u64,
+    },
+    /// A picture that comes twice.
+    #[error("expected each image once, got `{image}` again")]
+    Repeated {
+        /// The picture.
+        image: String,
+    },
+    /// Ground truth that is not that of the other runs.
+    #[error("image {image}: expected the classes' pixels of the first run in the ground truth, got others")]
+    OtherTruth {
+        /// The picture.
+        image: String,
+    },
+}
+
 /// Why label maps cannot be scored.
 #[derive(Debug, thiserror::Error)]
 pub enum SegmentationError {
@@ -195,6 +238,32 @@ pub enum SegmentationError {
         expected: usize,
         /// Names given.
         got: usize,
+    },
+    /// The confusions of a set's pictures cannot be read.
+    #[error("{path}: cannot read: {source}")]
+    ConfusionsUnread {
+        /// The file.
+        path: PathBuf,
+        /// The system's reason.
+        source: std::io::Error,
+    },
+    /// The bytes are not the JSON of confusions.
+    #[error(
+        "{path}: expected an array of {{image, cells}}, got invalid JSON: {source}\nhelp: a run's confusions.json has them"
+    )]
+    ConfusionsJson {
+        /// The file.
+        path: PathBuf,
+        /// Where it broke, with line and column.
+        source: serde_json::Error,
+    },
+    /// Confusions that cannot be.
+    #[error("{path}: {fault}")]
+    Confusions {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with one.
+        fault: ConfusionFault,
     },
     /// A folder cannot be read.
     #[error("{path}: cannot read: {source}")]

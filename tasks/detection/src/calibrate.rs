@@ -1,15 +1,13 @@
-//! Running statistics measured anew: batch norms trained on augmented pictures judge plain ones by statistics of others.
-//!
-//! "Precise BN" (Wu and Johnson, "Rethinking 'Batch' in BatchNorm", 2021, section 3): the statistics of whole batches of
-//! plain training pictures under the final weights, averaged, take the place of the moving average.
+//! Running statistics of plain training pictures, where a recipe asks for them.
 
 use std::borrow::Cow;
 use std::sync::Arc;
 
 use wrs_datasets::detection::{TrainingImage, TrainingSet};
 use wrs_datasets::loader::{Loader, epoch_order};
-use wrs_nn::{Calibration, Dims, InputGradient, Params, Pass};
+use wrs_nn::{Dims, Params};
 use wrs_ops::conv::Algorithms;
+use wrs_train::recalibrate::recalibrate;
 
 use crate::error::DetectionError;
 use crate::evaluate::{Prepared, prepare};
@@ -44,18 +42,16 @@ pub fn recalibrated<'p>(
     let (how, input) = (EvaluationSettings { shape, ..recipe.evaluation.clone() }, net.input());
     let make = Arc::new(move |image: &TrainingImage| prepare(&image.read()?.image, &how, input));
     let mut pictures = Loader::start(workers, workers + AHEAD, chosen, make)?;
-    let mut calibration = Calibration::new(params);
-    loop {
-        let batch = pictures.by_ref().take(recipe.batch.get() as usize).collect::<Result<Vec<_>, _>>()?;
-        let Some(first) = batch.first() else { break };
-        let dims = Dims { n: batch.len(), ..first.dims() };
-        let pixels: Vec<f32> = batch.into_iter().flat_map(Prepared::into_pixels).collect();
-        let mut pass = Pass::calibrate(params, algorithms);
-        let x = pass.input(dims, pixels.into(), InputGradient::Skipped);
-        net.forward(&mut pass, &x)?;
-        calibration.add(pass)?;
-    }
-    let mut measured = params.clone();
-    calibration.finish(&mut measured)?;
+    let batches = std::iter::from_fn(|| {
+        let batch: Result<Vec<Prepared>, _> = pictures.by_ref().take(recipe.batch.get() as usize).collect();
+        batch.map_err(DetectionError::from).map(stacked).transpose()
+    });
+    let measured = recalibrate(params, algorithms, batches, |pass, x| net.forward(pass, x))?;
     Ok(Cow::Owned(measured))
+}
+
+/// Pictures of one size as one input; none of no pictures.
+fn stacked(pictures: Vec<Prepared>) -> Option<(Dims, Vec<f32>)> {
+    let dims = Dims { n: pictures.len(), ..pictures.first()?.dims() };
+    Some((dims, pictures.into_iter().flat_map(Prepared::into_pixels).collect()))
 }

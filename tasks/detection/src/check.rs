@@ -6,13 +6,13 @@ use serde::Serialize;
 use wrs_datasets::DetectionDataset;
 use wrs_datasets::detection::{Fault, Pictures, ReadOptions, Severity, Split, check as check_data};
 use wrs_nn::Params;
+use wrs_train::plan::{Accumulation, Plan};
 
 use crate::anchors::{self, AnchorFit, anchor_fit, fit_anchors};
 use crate::error::DetectionError;
 use crate::init::load_init;
 use crate::loss::LossSettings;
 use crate::net::DetectionNet;
-use crate::plan::{Accumulation, Plan};
 use crate::recipe::{DataSource, Recipe};
 use crate::sample;
 

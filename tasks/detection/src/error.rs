@@ -7,16 +7,16 @@ use wrs_datasets::loader::LoaderError;
 use wrs_eval::EvalError;
 use wrs_nn::NnError;
 use wrs_optim::OptimError;
+use wrs_train::TrainError;
 use wrs_train::checkpoint::CheckpointError;
 use wrs_train::metrics::MetricsError;
+use wrs_train::recipe::{RecipeOrSetting, SettingError};
 use wrs_train::run_dir::RunDirError;
-use wrs_train::state::StateError;
 use wrs_weights::WeightsError;
 use wrs_weights::darknet::CfgError;
 
 use crate::anchors::AnchorError;
 use crate::loss::LossError;
-use crate::recipe::{RecipeOrSetting, SettingError};
 
 /// Why a detection job ended.
 #[derive(Debug, thiserror::Error)]
@@ -70,9 +70,9 @@ pub enum DetectionError {
     /// A checkpoint.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
-    /// The state in a checkpoint.
+    /// What carries a training out.
     #[error(transparent)]
-    State(#[from] StateError),
+    Train(#[from] TrainError),
     /// metrics.jsonl.
     #[error(transparent)]
     Metrics(#[from] MetricsError),
@@ -82,14 +82,6 @@ pub enum DetectionError {
     /// A `.cfg` that is none, or no detector.
     #[error(transparent)]
     Darknet(#[from] CfgError),
-    /// A weights file that does not say what the network is.
-    #[error("{path}: {reason}\nhelp: expected a file written by `wrs train`, such as RUN/best.safetensors")]
-    NotOurs {
-        /// The file.
-        path: String,
-        /// What is missing.
-        reason: String,
-    },
     /// A weights file of no known kind.
     #[error(
         "{}: {bytes} bytes, neither a safetensors file nor one of Darknet's published networks\n\

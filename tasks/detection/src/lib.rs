@@ -17,7 +17,6 @@ pub mod model;
 mod module;
 pub mod net;
 pub mod nms;
-pub mod plan;
 pub mod predict;
 pub mod recipe;
 pub mod sample;

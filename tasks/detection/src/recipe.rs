@@ -1,7 +1,5 @@
 //! What a detection recipe says: everything that changes a result, nothing hidden.
 
-mod regularizer;
-
 use std::num::{NonZeroU64, NonZeroUsize};
 use std::path::PathBuf;
 
@@ -9,14 +7,13 @@ use serde::{Deserialize, Serialize};
 use wrs_datasets::augment::{AffineGains, Augment, HsvGains, MultiScale};
 use wrs_datasets::detection::{EmptyImages, FirstPixel, Layout};
 use wrs_datasets::scenes::ScenesOptions;
-use wrs_optim::{EmaConfig, OptimizerConfig, Schedule};
-use wrs_train::recipe::{Loaded, RecipeError, RunLength, parse};
+use wrs_optim::{EmaConfig, OptimizerConfig, Regularizer, Schedule};
+use wrs_train::recalibrate::RecalibrateBn;
+use wrs_train::recipe::{Loaded, RecipeOrSetting, RunLength, SettingError, parse};
 
 use crate::loss::LossSettings;
 use crate::net::ModelConfig;
 use crate::nms::NmsSettings;
-
-pub use regularizer::Regularizer;
 
 /// The recipes that come with the program: name and text.
 pub const RECIPES: [(&str, &str); 8] = [
@@ -100,15 +97,6 @@ pub struct Recipe {
     pub recalibrate_bn: Option<RecalibrateBn>,
     /// How the validation split is evaluated.
     pub evaluation: EvaluationSettings,
-}
-
-/// Training pictures, plain and as an evaluation sees them, that the norms' running statistics are measured on: augmented
-/// pictures (mosaics above all) have other statistics than those that are evaluated.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct RecalibrateBn {
-    /// How many pictures, a draw of the seed; all where there are fewer.
-    pub images: NonZeroUsize,
 }
 
 /// Where the pictures come from.
@@ -232,7 +220,7 @@ impl Recipe {
     /// Reads a recipe and judges its values.
     ///
     /// # Errors
-    /// [`RecipeError`] for text that is no recipe; [`SettingError`] for a value outside its range.
+    /// [`RecipeOrSetting::Recipe`] for text that is no recipe; [`RecipeOrSetting::Setting`] for a value outside its range.
     pub fn load(source: &str, text: &str, overrides: &[(String, String)]) -> Result<Loaded<Self>, RecipeOrSetting> {
         let loaded: Loaded<Self> = parse(source, text, overrides)?;
         loaded.recipe.check()?;
@@ -275,27 +263,4 @@ impl Recipe {
         self.schedule.check().map_err(|e| other("schedule", e.to_string()))?;
         self.evaluation.nms.check().map_err(|e| other("evaluation.nms", e.to_string()))
     }
-}
-
-/// A recipe's value outside its range.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("recipe: `{key}`: expected {expected}, got {got}")]
-pub struct SettingError {
-    /// The recipe's key.
-    pub key: &'static str,
-    /// What would be in range.
-    pub expected: String,
-    /// What was given.
-    pub got: String,
-}
-
-/// A recipe that cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum RecipeOrSetting {
-    /// The text is no recipe.
-    #[error(transparent)]
-    Recipe(#[from] RecipeError),
-    /// A value is outside its range.
-    #[error(transparent)]
-    Setting(#[from] SettingError),
 }

@@ -11,11 +11,12 @@ use wrs_datasets::loader::{Loader, epoch_order};
 use wrs_datasets::scenes::write_scenes;
 use wrs_datasets::{DataError, DetectionDataset, ImageSize, Split};
 use wrs_nn::Dims;
+use wrs_train::plan::Plan;
+use wrs_train::run_dir::DATA_DIGEST;
 
 use crate::assign::Truth;
 use crate::error::DetectionError;
 use crate::net::InputSpec;
-use crate::plan::Plan;
 use crate::recipe::{DataSource, Recipe};
 
 /// Batches that may wait for the network, beside those being made.
@@ -23,9 +24,6 @@ const AHEAD: usize = 2;
 
 /// What all objects are called where a recipe takes them for one class.
 pub const SINGLE_CLASS: &str = "object";
-
-/// Name of the data's digest in a run's records.
-pub const DIGEST: &str = "digest";
 
 /// Name of the folder of made-up scenes in a run's directory.
 const SCENES: &str = "scenes";
@@ -52,7 +50,7 @@ impl Data {
     pub fn summary(&self) -> BTreeMap<String, String> {
         BTreeMap::from([
             ("folder".to_owned(), self.root.display().to_string()),
-            (DIGEST.to_owned(), self.digest.clone()),
+            (DATA_DIGEST.to_owned(), self.digest.clone()),
             ("training images".to_owned(), self.train.images.len().to_string()),
             ("validation".to_owned(), format!("{} ({} images)", self.val.name, self.val.images.len())),
         ])

@@ -7,18 +7,16 @@ use wrs_datasets::detection::Category;
 use wrs_nn::Params;
 use wrs_weights::Metadata;
 use wrs_weights::darknet::{self, DarknetReport, Extent, Header};
-use wrs_weights::safetensors::{self, Strictness, load_into, read_metadata};
+use wrs_weights::description;
+use wrs_weights::safetensors::{self, Strictness, load_into};
 
 use crate::anchors::Anchors;
 use crate::error::DetectionError;
 use crate::net::{DetectionNet, ModelConfig};
 use crate::recipe::{EvaluationSettings, Recipe};
 
-/// The key of the task.
-const TASK: &str = "task";
-
-/// The key of [`Description`].
-const DESCRIPTION: &str = "detection";
+/// The task of these files, and the key of their [`Description`].
+const TASK: &str = "detection";
 
 /// What the weights belong to.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -51,11 +49,9 @@ impl Description {
     /// The metadata of a weights file.
     ///
     /// # Errors
-    /// [`DetectionError::NotOurs`] when a number of it cannot be written.
+    /// [`DetectionError::Weights`] when a number of it cannot be written.
     pub fn metadata(&self) -> Result<Metadata, DetectionError> {
-        let json = serde_json::to_string(self)
-            .map_err(|e| DetectionError::NotOurs { path: "metadata".into(), reason: e.to_string() })?;
-        Ok(Metadata::from([(TASK.to_owned(), "detection".to_owned()), (DESCRIPTION.to_owned(), json)]))
+        Ok(description::metadata(TASK, self)?)
     }
 }
 
@@ -76,20 +72,13 @@ impl SavedNet {
     /// Loads a file written by a training.
     ///
     /// # Errors
-    /// [`DetectionError::NotOurs`], [`DetectionError::Weights`].
+    /// [`DetectionError::Weights`].
     pub fn load(path: &Path) -> Result<Self, DetectionError> {
-        let not_ours = |reason: String| DetectionError::NotOurs { path: path.display().to_string(), reason };
-        let metadata = read_metadata(path)?;
-        let task = metadata.get(TASK).map(String::as_str);
-        if task != Some("detection") {
-            return Err(not_ours(format!("expected the metadata `task` to be `detection`, got {task:?}")));
-        }
-        let json = metadata.get(DESCRIPTION).ok_or_else(|| not_ours(format!("no metadata `{DESCRIPTION}`")))?;
-        let description: Description =
-            serde_json::from_str(json).map_err(|e| not_ours(format!("metadata `{DESCRIPTION}`: {e}")))?;
+        let description: Description = description::read(path, TASK)?;
         let (names, ids) = (description.class_names.len(), description.category_ids.len());
         if names == 0 || names != ids {
-            return Err(not_ours(format!("metadata `{DESCRIPTION}`: {names} class names and {ids} category ids")));
+            let reason = format!("metadata `{TASK}`: {names} class names and {ids} category ids");
+            return Err(description::not_ours(path, reason).into());
         }
         let mut saved = Self::fresh(description)?;
         load_into(&mut saved.params, path, Strictness::Exact)?;

@@ -1,12 +1,9 @@
 //! The training of a detector, from the data to the best weights.
 
-mod saving;
-mod start;
 mod talk;
-mod trace;
 
 use std::num::NonZeroU64;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Instant;
 
 use wrs_eval::write_detections;
@@ -14,13 +11,18 @@ use wrs_nn::{Buffer, Gradients, InputGradient, Params, Pass};
 use wrs_ops::conv::Algorithms;
 use wrs_optim::{Ema, Optimizer, clip_grad_norm};
 use wrs_train::checkpoint::Mark;
-use wrs_train::interrupt::{Interrupt, Signal};
+use wrs_train::freeze::freeze;
+use wrs_train::interrupt::Signal;
 use wrs_train::memory;
 use wrs_train::metrics::{Kind, MetricsLog};
-use wrs_train::progress::{Meter, Progress, Snapshot};
-use wrs_train::recipe::{Loaded, RunLength};
-use wrs_train::run_dir::{Place, RunDir, RunInfo, Status};
-use wrs_train::state::{Goal, TrainState};
+use wrs_train::plan::{Course, CourseSettings};
+use wrs_train::progress::{Meter, Snapshot};
+use wrs_train::recipe::Loaded;
+use wrs_train::run_dir::Place;
+use wrs_train::saving::{load, save};
+use wrs_train::session::{Session, TrainOptions, TrainOutcome};
+use wrs_train::state::Goal;
+use wrs_train::trace::{draw_traces, write_rescale, write_trace};
 use wrs_weights::safetensors;
 
 use crate::anchors::{Anchors, LevelMap};
@@ -34,37 +36,13 @@ use crate::recipe::Recipe;
 use crate::sample::{self, Batch, Batcher};
 use crate::saved::Description;
 
-use saving::{load, save};
-use start::{Course, network, optimizer_of};
-use talk::{Terms, introduce, tell, write_rescale};
-use trace::{draw_traces, write_trace};
+use talk::{Terms, introduce, tell};
 
 /// The metric that decides which weights are the best.
 const BEST_BY: &str = "ap50";
 
 /// Checkpoints kept beside the last and the best.
 const KEEP: usize = 1;
-
-/// How a run is carried out; nothing here changes a result.
-pub struct TrainOptions {
-    /// Threads that prepare pictures.
-    pub workers: usize,
-    /// Which kernels.
-    pub algorithms: Algorithms,
-    /// Where the talk goes.
-    pub progress: Box<dyn FnOnce(Option<std::fs::File>) -> Progress>,
-    /// Signals to stop.
-    pub interrupt: Interrupt,
-}
-
-/// How a run ended.
-#[derive(Clone, Debug)]
-pub struct TrainOutcome {
-    /// The run's directory.
-    pub run: PathBuf,
-    /// The signal that stopped it; `None` when it is finished.
-    pub stopped_by: Option<Signal>,
-}
 
 /// Begins a run: its directory and recipe are written before anything else happens.
 ///
@@ -76,13 +54,9 @@ pub fn train(
     source: &str,
     options: TrainOptions,
 ) -> Result<TrainOutcome, DetectionError> {
-    let recipe = &loaded.recipe;
-    sample::check_source(recipe)?;
-    let mut info = RunInfo::starting("detection", source, &loaded.digest(), recipe.seed);
-    info.overrides.clone_from(&loaded.overrides);
-    info.machine.insert("threads".into(), rayon::current_num_threads().to_string());
-    let run = RunDir::create(place, &info, &loaded.resolved)?;
-    carry_out(recipe, &loaded.digest(), &run, info, options)
+    sample::check_source(&loaded.recipe)?;
+    let session = Session::create("detection", loaded, loaded.recipe.seed, place, source)?;
+    carry_out(&loaded.recipe, session, options)
 }
 
 /// Goes on with a run, from its last checkpoint or from the start.  A finished run is left as it is.
@@ -90,86 +64,60 @@ pub fn train(
 /// # Errors
 /// [`DetectionError`].
 pub fn resume(root: &Path, options: TrainOptions) -> Result<TrainOutcome, DetectionError> {
-    let run = RunDir::open(root)?;
-    let info = run.files().read_info()?;
-    if info.status == Status::Finished {
-        (options.progress)(None).say(&format!("{}: every step is done", root.display()));
-        return Ok(TrainOutcome { run: root.to_owned(), stopped_by: None });
+    match Session::resume(root, |name, text| Ok::<_, DetectionError>(Recipe::load(name, text, &[])?))? {
+        Some((session, loaded)) => carry_out(&loaded.recipe, session, options),
+        None => Ok(options.nothing_left(root)),
     }
-    let name = run.files().recipe().display().to_string();
-    let loaded = Recipe::load(&name, &run.files().read_recipe()?, &[])?;
-    carry_out(&loaded.recipe, &loaded.digest(), &run, info, options)
 }
 
-fn carry_out(
-    recipe: &Recipe,
-    digest: &str,
-    run: &RunDir,
-    mut info: RunInfo,
-    options: TrainOptions,
-) -> Result<TrainOutcome, DetectionError> {
-    info.status = Status::Running;
-    run.write_info(&info)?;
-    let mut state = TrainState::new(digest);
-    let ended = steps(recipe, run, &mut info, &mut state, options);
-    let status = match &ended {
-        Ok(None) => Status::Finished,
-        Ok(Some(_)) => Status::Interrupted,
-        Err(DetectionError::Diverged { .. }) => Status::Diverged,
-        Err(_) => Status::Failed,
-    };
-    info.end(status, state.best.clone());
-    run.write_info(&info)?;
-    Ok(TrainOutcome { run: run.files().root().to_owned(), stopped_by: ended? })
+fn carry_out(recipe: &Recipe, mut session: Session, options: TrainOptions) -> Result<TrainOutcome, DetectionError> {
+    let ended = steps(recipe, &mut session, options);
+    session.end(ended, |error| matches!(error, DetectionError::Diverged { .. }))
 }
 
 /// Every step of a run that is still to do; gives the signal that ended it early.
 #[allow(clippy::too_many_lines)] // the order of events, top to bottom in one place
-fn steps(
-    recipe: &Recipe,
-    run: &RunDir,
-    info: &mut RunInfo,
-    state: &mut TrainState,
-    options: TrainOptions,
-) -> Result<Option<Signal>, DetectionError> {
+fn steps(recipe: &Recipe, session: &mut Session, options: TrainOptions) -> Result<Option<Signal>, DetectionError> {
     let TrainOptions { workers, algorithms, progress, interrupt } = options;
-    let mut progress = progress(Some(run.open_log()?));
-    let checkpoints = run.checkpoints(KEEP)?;
+    let mut progress = progress(Some(session.run.open_log()?));
+    let checkpoints = session.run.checkpoints(KEEP)?;
 
     // data
-    let data = sample::open(recipe, run.files().root())?;
-    info.data = data.summary();
-    run.write_info(info)?;
-    let Course { plan, total, length } = Course::of(recipe, &data.train);
+    let data = sample::open(recipe, session.run.files().root())?;
+    session.note_data(data.summary())?;
+    let Course { plan, total, length } = Course::of(&CourseSettings {
+        images: sample::images_of(&data.train),
+        batch: recipe.batch,
+        nominal_batch: recipe.nominal_batch,
+        growing_accumulation: recipe.growing_accumulation,
+        schedule: &recipe.schedule,
+        length: recipe.length,
+    });
 
     // network, loss, optimizer
     let anchors = Anchors::deal(&recipe.anchors, &recipe.model.levels()?)?;
     let classes = data.class_names.len();
-    let (net, mut params, notes) = network(recipe, classes)?;
+    let (net, mut params) = DetectionNet::new(&recipe.model, classes, recipe.seed)?;
+    let notes = freeze(&mut params, &recipe.freeze)?;
     let loss = YoloLoss::new(anchors.clone(), classes, recipe.loss.clone()).map_err(DetectionError::Loss)?;
-    let mut optimizer = optimizer_of(recipe, &params)?;
-    introduce(recipe, &data, &params, optimizer.as_ref(), run, total, &notes, &mut progress);
+    let mut optimizer = recipe.regularizer.build_optimizer(&recipe.optimizer, &params)?;
+    introduce(recipe, &data, &params, optimizer.as_ref(), &session.run, total, &notes, &mut progress);
 
     // where it stands
     let metadata = Description::of(recipe, &data.val.categories).metadata()?;
-    let mut ema = None;
-    let resumed = load(&checkpoints, state, &mut params, optimizer.as_mut(), recipe, &mut ema, &mut progress)?;
-    let mut metrics = if resumed {
-        let (metrics, dropped) = MetricsLog::resume(&run.files().metrics(), state.step)?;
-        if dropped.unreadable > 0 {
-            progress.say(&format!("metrics.jsonl: {} torn lines left out", dropped.unreadable));
-        }
-        metrics
+    let resumed = load(&checkpoints, &mut session.state, &mut params, optimizer.as_mut(), recipe.ema, &mut progress)?;
+    let (mut metrics, mut ema) = if let Some(resumed) = resumed {
+        (session.resume_metrics(&mut progress)?, resumed.ema)
     } else {
         if let Some(path) = &recipe.init {
             progress.say(&load_init(path, &net, &mut params)?.join("\n"));
         }
-        let mut metrics = MetricsLog::restart(&run.files().metrics())?;
+        let mut metrics = MetricsLog::restart(&session.run.files().metrics())?;
         let report = optimizer.start(&mut params)?;
         write_rescale(&mut metrics, 0, 0, &params, &report)?;
-        ema = recipe.ema.map(|config| Ema::new(config, &params)).transpose()?;
-        metrics
+        (metrics, recipe.ema.map(|config| Ema::new(config, &params)).transpose()?)
     };
+    let Session { run, state, .. } = session;
     let batcher = Batcher::new(recipe, data.train.clone(), plan.clone(), net.input())?;
     let mut batches = batcher.start(state.step, total, workers)?;
     let mut gradients = Gradients::new(&params);
@@ -212,10 +160,7 @@ fn steps(
         write_rescale(&mut metrics, state.step, epoch, &params, &report)?;
         progress.update(&Snapshot {
             epoch,
-            epochs: match recipe.length {
-                RunLength::Epochs(epochs) => Some(epochs.get()),
-                RunLength::Steps(_) => None,
-            },
+            epochs: recipe.length.epochs(),
             step: state.step,
             steps: total,
             values: &terms.shown(),

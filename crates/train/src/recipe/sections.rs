@@ -31,6 +31,14 @@ impl RunLength {
         }
     }
 
+    /// The epochs, where it is counted in them.
+    pub fn epochs(self) -> Option<u64> {
+        match self {
+            Self::Steps(_) => None,
+            Self::Epochs(epochs) => Some(epochs.get()),
+        }
+    }
+
     /// The number of optimizer steps, an epoch being that many.
     pub fn steps(self, steps_per_epoch: NonZeroU64) -> u64 {
         match self {
@@ -92,6 +100,7 @@ mod tests {
         let number = |n| NonZeroU64::new(n).unwrap();
         assert_eq!(RunLength::Steps(number(500)).steps(number(661)), 500);
         assert_eq!(RunLength::Epochs(number(50)).steps(number(661)), 33_050);
+        assert_eq!([RunLength::Steps(number(5)), RunLength::Epochs(number(5))].map(RunLength::epochs), [None, Some(5)]);
     }
 
     #[test]

@@ -219,3 +219,19 @@ proptest! {
         let _ = parse::<Recipe>("fuzz", &text.into_iter().collect::<String>(), &[]);
     }
 }
+
+#[test]
+fn the_task_is_told_before_the_recipe_is_typed() {
+    assert_eq!(
+        task_of("r.toml", "seed = 1\ntask = \"segmentation\"\n[model]\nanything = 1\n").unwrap(),
+        "segmentation"
+    );
+    for (text, message, place) in [
+        ("seed = 1\n", "missing key `task`", "r.toml:1:1"),
+        ("seed = 1\ntask = 3\n", "`task`: expected a text, got integer", "r.toml:2:1"),
+        ("task = \n", "not TOML", "r.toml:1"),
+    ] {
+        let error = task_of("r.toml", text).unwrap_err().to_string();
+        assert!(error.contains(message) && error.contains(place), "{error}");
+    }
+}

@@ -30,6 +30,7 @@ fn a_typed_directory_that_exists_is_refused() {
     let run = RunDir::create(Place::Exactly(&path), &info(), "seed = 7\n").unwrap();
     assert_eq!(run.files().read_recipe().unwrap(), "seed = 7\n");
     assert_eq!(run.files().read_info().unwrap(), info_with_time(&run));
+    assert_eq!(task_of(&path).unwrap(), "detection");
     drop(run);
     let text = RunDir::create(Place::Exactly(&path), &info(), "").unwrap_err().to_string();
     assert!(text.contains("got one that exists\nhelp: wrs train --resume "), "{text}");

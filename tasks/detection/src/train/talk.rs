@@ -4,12 +4,11 @@ use std::time::Duration;
 
 use serde_json::json;
 use wrs_nn::Params;
-use wrs_optim::{Optimizer, StepReport};
-use wrs_train::metrics::{Kind, MetricsLog};
+use wrs_optim::Optimizer;
 use wrs_train::progress::Progress;
 use wrs_train::run_dir::RunDir;
+use wrs_train::talk::{say_groups, say_run};
 
-use crate::error::DetectionError;
 use crate::evaluate::Evaluation;
 use crate::loss::Loss;
 use crate::recipe::Recipe;
@@ -28,7 +27,6 @@ pub(super) fn introduce(
     progress: &mut Progress,
 ) {
     let scalars = params.trainable().len();
-    let root = run.files().root().display();
     progress.say(&format!(
         "recipe  {}  {} {scalars} parameters  {} classes  {total} steps  batch {} (nominal {})  seed {}",
         recipe.name,
@@ -47,16 +45,11 @@ pub(super) fn introduce(
     for note in &data.notes {
         progress.say(&format!("        {note}"));
     }
-    for (group, size) in optimizer.groups().iter().zip(optimizer.groups().sizes()) {
-        progress.say(&format!(
-            "group   {}: {} tensors, {} values, weight decay {}",
-            size.name, size.tensors, size.scalars, group.weight_decay
-        ));
-    }
+    say_groups(optimizer, progress);
     for note in notes {
         progress.say(note);
     }
-    progress.say(&format!("run     {root}   (to go on after a stop: wrs train --resume {root})"));
+    say_run(run, progress);
 }
 
 /// One line about an evaluation.
@@ -73,22 +66,6 @@ pub(super) fn tell(result: &Evaluation, step: u64, progress: &mut Progress) {
     if result.not_finite > 0 {
         progress.say(&format!("step {step}: {} candidates with numbers that are not finite", result.not_finite));
     }
-}
-
-/// Leaves what a rescale found in the metrics: over all rows, and by tensor.
-pub(super) fn write_rescale(
-    metrics: &mut MetricsLog,
-    step: u64,
-    epoch: u64,
-    params: &Params,
-    report: &StepReport,
-) -> Result<(), DetectionError> {
-    let Some(rescale) = &report.rescale else { return Ok(()) };
-    let tensors: serde_json::Map<String, serde_json::Value> =
-        rescale.tensors.iter().map(|(id, stats)| (params.get(*id).name.clone(), json!(stats))).collect();
-    let values = json!({ "steps-since": rescale.steps_since, "all": rescale.all, "tensors": tensors });
-    metrics.write(Kind::Norms, step, epoch, &values)?;
-    Ok(())
 }
 
 /// The loss of a step, summed over its micro-batches.

@@ -7,6 +7,10 @@
 use std::num::NonZeroU64;
 use std::ops::Range;
 
+use wrs_optim::{RunLength as ScheduleLength, Schedule};
+
+use crate::recipe::RunLength;
+
 /// How many micro-batches make a step before the warm-up is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Accumulation {
@@ -82,6 +86,54 @@ impl Plan {
     }
 }
 
+/// What a recipe and its data say about the course of a run.
+#[derive(Clone, Copy, Debug)]
+pub struct CourseSettings<'a> {
+    /// Samples of an epoch.
+    pub images: NonZeroU64,
+    /// Samples per micro-batch.
+    pub batch: NonZeroU64,
+    /// Samples per optimizer step.
+    pub nominal_batch: NonZeroU64,
+    /// Whether the micro-batches of a step grow in number during the warm-up.
+    pub growing_accumulation: bool,
+    /// The learning rate over time.
+    pub schedule: &'a Schedule,
+    /// Optimizer steps or epochs.
+    pub length: RunLength,
+}
+
+/// How a run's steps lie over its training set.
+#[derive(Clone, Debug)]
+pub struct Course {
+    /// Which micro-batches make which step.
+    pub plan: Plan,
+    /// Optimizer steps of the run.
+    pub total: u64,
+    /// The run as its schedule counts it: in micro-batches, as the code the paper ran does; without accumulation they are
+    /// the steps.
+    pub length: ScheduleLength,
+}
+
+impl Course {
+    /// The course that these settings make.
+    pub fn of(settings: &CourseSettings<'_>) -> Self {
+        let &CourseSettings { images, batch, nominal_batch, growing_accumulation, schedule, length } = settings;
+        let plan_of = |accumulation| Plan::new(images, batch, nominal_batch, accumulation);
+        let per_epoch = plan_of(Accumulation::Constant).per_epoch();
+        let endless = ScheduleLength { steps: u64::MAX, steps_per_epoch: per_epoch };
+        let warm_up = schedule.warm_up.map_or(0, |warm_up| warm_up.steps(endless));
+        let growing = Accumulation::Growing { warm_up };
+        let plan = plan_of(if growing_accumulation { growing } else { Accumulation::Constant });
+        let total = match length {
+            RunLength::Steps(steps) => steps.get(),
+            RunLength::Epochs(epochs) => plan.steps_of(epochs.get()),
+        };
+        let steps = plan.micro_batches(total.max(1) - 1).end;
+        Self { plan, total, length: ScheduleLength { steps, steps_per_epoch: per_epoch } }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -118,6 +170,25 @@ mod tests {
         assert_eq!((plan.micro_batches(0), plan.micro_batches(1)), (0..4, 4..8));
         // 25 micro-batches an epoch: 6 whole steps in one, 12 in two.
         assert_eq!((plan.steps_of(1), plan.steps_of(2)), (6, 12));
+    }
+
+    #[test]
+    fn a_course_counts_steps_for_the_run_and_micro_batches_for_the_schedule() {
+        let n = |v| NonZeroU64::new(v).unwrap();
+        let schedule = Schedule { curve: wrs_optim::schedule::Curve::Constant, warm_up: None };
+        let of = |length, growing_accumulation| {
+            let (images, batch, nominal_batch) = (n(100), n(4), n(16));
+            let schedule = &schedule;
+            Course::of(&CourseSettings { images, batch, nominal_batch, growing_accumulation, schedule, length })
+        };
+        // 25 micro-batches an epoch, four a step.
+        let course = of(RunLength::Epochs(n(2)), false);
+        assert_eq!((course.total, course.length.steps, course.length.steps_per_epoch.get()), (12, 48, 25));
+        let course = of(RunLength::Steps(n(5)), false);
+        assert_eq!((course.total, course.length.steps), (5, 20));
+        // The very first micro-batch steps alone where the number grows, even if the warm-up is nothing.
+        let course = of(RunLength::Steps(n(5)), true);
+        assert_eq!((course.total, course.length.steps), (5, 17));
     }
 
     proptest! {

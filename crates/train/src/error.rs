@@ -1,0 +1,44 @@
+//! Everything that the mechanisms around a training can end in.
+
+use wrs_nn::NnError;
+use wrs_optim::OptimError;
+use wrs_weights::WeightsError;
+
+use crate::arms::ArmsError;
+use crate::checkpoint::CheckpointError;
+use crate::freeze::FreezeError;
+use crate::metrics::MetricsError;
+use crate::run_dir::RunDirError;
+use crate::state::StateError;
+
+/// Why a mechanism that needs several others gave up.
+#[derive(Debug, thiserror::Error)]
+pub enum TrainError {
+    /// The run's directory.
+    #[error(transparent)]
+    RunDir(#[from] RunDirError),
+    /// A checkpoint.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
+    /// The state in a checkpoint.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// metrics.jsonl.
+    #[error(transparent)]
+    Metrics(#[from] MetricsError),
+    /// The weights in a checkpoint.
+    #[error(transparent)]
+    Weights(#[from] WeightsError),
+    /// The optimizer or its state.
+    #[error(transparent)]
+    Optim(#[from] OptimError),
+    /// The network.
+    #[error(transparent)]
+    Nn(#[from] NnError),
+    /// Runs that cannot be compared.
+    #[error(transparent)]
+    Arms(#[from] ArmsError),
+    /// A part that cannot be frozen.
+    #[error(transparent)]
+    Freeze(#[from] FreezeError),
+}

@@ -1,0 +1,214 @@
+//! A process in a run, from the first line of its run.json to the last: the run is made or gone on with, carried out by its
+//! task, and closed with how it ended.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use wrs_ops::conv::Algorithms;
+
+use crate::error::TrainError;
+use crate::interrupt::{Interrupt, Signal};
+use crate::metrics::MetricsLog;
+use crate::progress::Progress;
+use crate::recipe::Loaded;
+use crate::run_dir::{Place, RunDir, RunInfo, Status};
+use crate::state::TrainState;
+
+/// How a run is carried out; nothing here changes a result.
+pub struct TrainOptions {
+    /// Threads that prepare pictures.
+    pub workers: usize,
+    /// Which kernels.
+    pub algorithms: Algorithms,
+    /// Where the talk goes.
+    pub progress: Box<dyn FnOnce(Option<File>) -> Progress>,
+    /// Signals to stop.
+    pub interrupt: Interrupt,
+}
+
+impl TrainOptions {
+    /// Says that a run has no step left, and leaves it as it is.
+    pub fn nothing_left(self, root: &Path) -> TrainOutcome {
+        (self.progress)(None).say(&format!("{}: every step is done", root.display()));
+        TrainOutcome { run: root.to_owned(), stopped_by: None }
+    }
+}
+
+/// How a run ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TrainOutcome {
+    /// The run's directory.
+    pub run: PathBuf,
+    /// The signal that stopped it; `None` when it is finished.
+    pub stopped_by: Option<Signal>,
+}
+
+/// A run that this process carries out.
+#[derive(Debug)]
+pub struct Session {
+    /// Its directory, locked.
+    pub run: RunDir,
+    /// What run.json says of it.
+    pub info: RunInfo,
+    /// Where it stands: at the start, until a checkpoint is loaded.
+    pub state: TrainState,
+}
+
+impl Session {
+    /// Begins a run: its directory and recipe are written before anything else happens.  `source` is the recipe's name or
+    /// file as it was typed.
+    ///
+    /// # Errors
+    /// [`TrainError::RunDir`].
+    pub fn create<R>(
+        task: &str,
+        loaded: &Loaded<R>,
+        seed: u64,
+        place: Place<'_>,
+        source: &str,
+    ) -> Result<Self, TrainError> {
+        let digest = loaded.digest();
+        let mut info = RunInfo::starting(task, source, &digest, seed);
+        info.overrides.clone_from(&loaded.overrides);
+        info.machine.insert("threads".into(), rayon::current_num_threads().to_string());
+        let run = RunDir::create(place, &info, &loaded.resolved)?;
+        Self::begin(run, info, &digest)
+    }
+
+    /// Goes on with a run under its own recipe, which `load` reads from a file's name and text; `None` where every step is
+    /// done.
+    ///
+    /// # Errors
+    /// [`TrainError::RunDir`], the recipe's own.
+    pub fn resume<R, E: From<TrainError>>(
+        root: &Path,
+        load: impl FnOnce(&str, &str) -> Result<Loaded<R>, E>,
+    ) -> Result<Option<(Self, Loaded<R>)>, E> {
+        let run = RunDir::open(root).map_err(TrainError::from)?;
+        let info = run.files().read_info().map_err(TrainError::from)?;
+        if info.status == Status::Finished {
+            return Ok(None);
+        }
+        let text = run.files().read_recipe().map_err(TrainError::from)?;
+        let loaded = load(&run.files().recipe().display().to_string(), &text)?;
+        let digest = loaded.digest();
+        Ok(Some((Self::begin(run, info, &digest)?, loaded)))
+    }
+
+    fn begin(run: RunDir, mut info: RunInfo, digest: &str) -> Result<Self, TrainError> {
+        info.status = Status::Running;
+        run.write_info(&info)?;
+        Ok(Self { run, info, state: TrainState::new(digest) })
+    }
+
+    /// Notes in run.json which data the run is on.
+    ///
+    /// # Errors
+    /// [`TrainError::RunDir`].
+    pub fn note_data(&mut self, summary: BTreeMap<String, String>) -> Result<(), TrainError> {
+        self.info.data = summary;
+        Ok(self.run.write_info(&self.info)?)
+    }
+
+    /// The metrics of a run that goes on from [`Self::state`]: later lines are dropped, torn ones are told of.
+    ///
+    /// # Errors
+    /// [`TrainError::Metrics`].
+    pub fn resume_metrics(&self, progress: &mut Progress) -> Result<MetricsLog, TrainError> {
+        let (metrics, dropped) = MetricsLog::resume(&self.run.files().metrics(), self.state.step)?;
+        if dropped.unreadable > 0 {
+            progress.say(&format!("metrics.jsonl: {} torn lines left out", dropped.unreadable));
+        }
+        Ok(metrics)
+    }
+
+    /// Notes in run.json how the steps ended: with an error, stopped by a signal, or with the last of them.
+    ///
+    /// # Errors
+    /// The error that the steps ended with; [`TrainError::RunDir`].
+    pub fn end<E: From<TrainError>>(
+        mut self,
+        ended: Result<Option<Signal>, E>,
+        is_divergence: impl FnOnce(&E) -> bool,
+    ) -> Result<TrainOutcome, E> {
+        let status = match &ended {
+            Ok(None) => Status::Finished,
+            Ok(Some(_)) => Status::Interrupted,
+            Err(error) if is_divergence(error) => Status::Diverged,
+            Err(_) => Status::Failed,
+        };
+        self.info.end(status, self.state.best.clone());
+        self.run.write_info(&self.info).map_err(TrainError::from)?;
+        Ok(TrainOutcome { run: self.run.files().root().to_owned(), stopped_by: ended? })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::{Deserialize, Serialize};
+
+    use super::*;
+    use crate::recipe::parse;
+    use crate::run_dir::{RunDirError, RunFiles};
+    use crate::state::{Best, Goal};
+
+    #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+    struct Recipe {
+        seed: u64,
+    }
+
+    fn loaded() -> Loaded<Recipe> {
+        parse("demo", "seed = 1", &[("seed".into(), "7".into())]).unwrap()
+    }
+
+    fn create(root: &Path) -> Session {
+        Session::create("detection", &loaded(), 7, Place::Exactly(root), "demo").unwrap()
+    }
+
+    fn resume(root: &Path) -> Result<Option<(Session, Loaded<Recipe>)>, TrainError> {
+        Session::resume(root, |name, text| {
+            assert!(name.ends_with("recipe.toml"));
+            Ok(parse(name, text, &[]).unwrap())
+        })
+    }
+
+    fn status(root: &Path) -> Status {
+        RunFiles::at(root).unwrap().read_info().unwrap().status
+    }
+
+    #[test]
+    fn a_run_is_made_stopped_gone_on_with_and_finished() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().join("run");
+        let mut session = create(&root);
+        assert_eq!(status(&root), Status::Running);
+        session.note_data(BTreeMap::from([("folder".into(), "here".into())])).unwrap();
+        let outcome = session.end::<TrainError>(Ok(Some(Signal::Terminate)), |_| false).unwrap();
+        assert_eq!(outcome, TrainOutcome { run: root.clone(), stopped_by: Some(Signal::Terminate) });
+        assert_eq!(status(&root), Status::Interrupted);
+
+        let (mut session, again) = resume(&root).unwrap().unwrap();
+        assert_eq!((again.recipe, session.state.recipe_digest.clone()), (Recipe { seed: 7 }, loaded().digest()));
+        assert_eq!((session.info.status, session.info.data["folder"].as_str()), (Status::Running, "here"));
+        assert_eq!(session.info.overrides, loaded().overrides);
+        session.state.step = 3;
+        session.state.improve("ap50", 0.5, Goal::Highest);
+        assert_eq!(session.end::<TrainError>(Ok(None), |_| false).unwrap().stopped_by, None);
+        let info = RunFiles::at(&root).unwrap().read_info().unwrap();
+        assert_eq!(info.best, Some(Best { metric: "ap50".into(), value: 0.5, step: 3 }));
+        assert!(info.status == Status::Finished && info.ended.is_some());
+        assert!(resume(&root).unwrap().is_none(), "nothing is left to do");
+    }
+
+    #[test]
+    fn an_error_is_given_back_and_noted() {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, diverged, expected) in [("a", true, Status::Diverged), ("b", false, Status::Failed)] {
+            let root = folder.path().join(name);
+            let error = TrainError::from(RunDirError::Exists("x".into()));
+            assert!(matches!(create(&root).end(Err(error), |_| diverged), Err(TrainError::RunDir(_))));
+            assert_eq!(status(&root), expected);
+        }
+    }
+}
