@@ -1,18 +1,13 @@
 //! Every picture read, in parallel; what is found stays in the order of the records.
 
-use std::convert::Infallible;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use super::Pictures;
 use crate::detection::{DetectionDataset, Fault, Faults, warning};
 use crate::error::DataError;
 use crate::image::{Frame, ImageNote, ImageSize, decode_framed, probe};
-use crate::loader::Loader;
-
-/// Pictures that may wait beside those being read, a worker.
-const AHEAD: usize = 4;
+use crate::survey::survey;
 
 /// What is read of a picture.
 #[derive(Clone, Debug)]
@@ -46,33 +41,17 @@ pub(super) fn check_pictures(
             tasks.push(Task { path: image.path.clone(), size: image.size, frame: image.frame });
         }
     }
-    let make = Arc::new(move |task: &Task| Ok::<_, Infallible>(look(task, pictures)));
-    let found = match Loader::start(workers, workers * AHEAD, tasks, make) {
-        Ok(found) => found,
-        Err(error) => {
-            faults.error(DataError::Option { option: "workers", expected: "threads".into(), got: error.to_string() });
-            return digests;
+    let record = |at: usize, Found { error, notes, digest }: Found, faults: &mut Faults| {
+        let (s, i) = places[at];
+        digests[s][i] = digest;
+        if let Some(error) = error {
+            faults.error(error);
+        }
+        for note in notes {
+            faults.warn(|| remark(&sets[s].images[i].path, note));
         }
     };
-    for ((s, i), found) in places.into_iter().zip(found) {
-        let path = &sets[s].images[i].path;
-        match found {
-            Ok(Found { error, notes, digest }) => {
-                digests[s][i] = digest;
-                if let Some(error) = error {
-                    faults.error(error);
-                }
-                for note in notes {
-                    faults.warn(|| remark(path, note));
-                }
-            }
-            Err(error) => faults.error(DataError::Image {
-                path: path.clone(),
-                problem: error.to_string(),
-                help: "replace the picture, and please report this: it is a fault of the program",
-            }),
-        }
-    }
+    survey(&tasks, workers, faults, |task| &task.path, move |task| look(task, pictures), record);
     digests
 }
 
