@@ -2,11 +2,17 @@
 //!
 //! The index of a palette PNG is the label and its colour only how a viewer shows it, so palettes are never expanded.
 
+mod palette;
+mod write;
+
 use std::fs;
 use std::io::{self, Cursor};
 use std::path::Path;
 
-use png::{BitDepth, ColorType, DecodingError, Transformations};
+use png::{BitDepth, ColorType, DecodingError, EncodingError, Transformations};
+
+pub use palette::{Palette, voc_palette};
+pub use write::{encode_label_map, write_label_map};
 
 /// The label of pixels that are no class: VOC's outlines, what padding covers.
 pub const VOID: u8 = 255;
@@ -28,7 +34,7 @@ pub struct LabelMap {
     pub labels: Vec<u8>,
 }
 
-/// Why a file holds no label map.
+/// Why a label map cannot be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum LabelMapError {
     /// The file cannot be opened or read.
@@ -71,6 +77,24 @@ pub enum LabelMapError {
     /// The PNG is cut off or damaged.
     #[error("expected a whole PNG, got a damaged one: {0}\nhelp: write or fetch the file again")]
     Damaged(#[source] DecodingError),
+    /// A map that is no rectangle of pixels.
+    #[error(
+        "expected one label for each of {width}x{height} pixels, and at least one, got {labels}\nhelp: labels are rows from the top"
+    )]
+    Shape {
+        /// Columns.
+        width: usize,
+        /// Rows.
+        height: usize,
+        /// How many labels there are.
+        labels: usize,
+    },
+    /// The PNG cannot be made.
+    #[error("cannot encode: {0}")]
+    Encode(#[source] EncodingError),
+    /// The file cannot be written.
+    #[error("cannot write: {0}")]
+    Write(#[source] io::Error),
 }
 
 /// Reads an index PNG.

@@ -9,6 +9,7 @@
 //! | [`image`] | decodes JPEG and PNG to upright RGB, 8 bits a channel, and resizes |
 //! | [`augment`] | letterbox, mosaic, affine, HSV, flip, multi-scale: from a record to a training sample |
 //! | [`label_map`] | one class index a pixel, as index PNGs |
+//! | [`id_list`] | lists of ids, one a line |
 //! | [`loader`] | makes batches on worker threads, in order, with bounded memory |
 //! | [`scenes`] | draws pictures of overlapping shapes and writes them as a COCO folder |
 
@@ -18,6 +19,7 @@ mod coco;
 pub mod detection;
 pub mod error;
 pub mod fault;
+pub mod id_list;
 pub mod image;
 pub mod label_map;
 pub mod loader;

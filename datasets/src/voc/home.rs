@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::detection::{Faults, Split};
 use crate::error::DataError;
+use crate::id_list::stem_of;
 
 /// What makes a folder one of VOC data, for one of its tasks.
 pub(crate) struct HomeOf {
@@ -120,7 +121,7 @@ pub(super) fn read_list(
             continue;
         }
         has_column |= column;
-        if let Some(first) = stems.insert(stem_of(entry), i + 1) {
+        if let Some(first) = stems.insert(stem_of(entry).to_owned(), i + 1) {
             faults.error(DataError::Record {
                 path: list.to_path_buf(),
                 record: format!("line {}", i + 1),
@@ -134,13 +135,4 @@ pub(super) fn read_list(
         notes.push(format!("{}: the second column is not used; all listed pictures are taken", list.display()));
     }
     Ok(stems)
-}
-
-/// Without the ending of a picture.
-pub(super) fn stem_of(entry: &str) -> String {
-    let is_picture = |ending: &str| ["jpg", "jpeg", "png", "bmp"].contains(&ending.to_lowercase().as_str());
-    match entry.rsplit_once('.') {
-        Some((stem, ending)) if is_picture(ending) => stem.to_owned(),
-        _ => entry.to_owned(),
-    }
 }
