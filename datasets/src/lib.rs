@@ -5,6 +5,7 @@
 //! | module | what it does |
 //! |---|---|
 //! | [`detection`] | pictures with boxes: COCO json, YOLO labels, VOC xml; checks; what training takes |
+//! | [`segmentation`] | pictures with a class index a pixel: VOC 2012, folders of pictures and index PNGs; checks |
 //! | [`fault`] | what checks find wrong with data: where, what, and the mend |
 //! | [`image`] | decodes JPEG and PNG to upright RGB, 8 bits a channel, and resizes |
 //! | [`augment`] | letterbox, mosaic, affine, HSV, flip, multi-scale: from a record to a training sample |
@@ -25,6 +26,7 @@ pub mod label_map;
 pub mod loader;
 mod recognise;
 pub mod scenes;
+pub mod segmentation;
 mod split;
 mod survey;
 #[cfg(test)]
@@ -37,4 +39,5 @@ pub use detection::{DetectionDataset, Layout, ReadOptions};
 pub use error::DataError;
 pub use image::{ImageRgb8, ImageSize};
 pub use loader::Loader;
+pub use segmentation::SegmentationDataset;
 pub use split::Split;

@@ -6,7 +6,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::error::DataError;
-use crate::fault::Faults;
+use crate::fault::{Fault, Faults, warning};
+use crate::image::ImageNote;
 use crate::loader::Loader;
 
 /// How much of each picture is read.
@@ -52,6 +53,18 @@ pub(crate) fn survey<T, F>(
             }),
         }
     }
+}
+
+/// What there is to say of a picture; `kept_as_stored` says, with its mend, what a turn that is not made means here.
+pub(crate) fn remark(path: &Path, note: ImageNote, kept_as_stored: (&str, &str)) -> Fault {
+    let (problem, help) = match note {
+        ImageNote::KeptAsStored => kept_as_stored,
+        ImageNote::SixteenBits => ("16 bits a channel are scaled to 8", "nothing to do, unless the range is narrower"),
+        ImageNote::Transparency => {
+            ("transparent pixels are laid over grey", "nothing to do, unless they hide something")
+        }
+    };
+    warning(path, None, problem.to_owned(), help)
 }
 
 /// A picture of a set.

@@ -1,13 +1,13 @@
 //! Every picture read, in parallel; what is found stays in the order of the records.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::Pictures;
-use crate::detection::{DetectionDataset, Fault, Faults, warning};
+use crate::detection::{DetectionDataset, Faults};
 use crate::error::DataError;
 use crate::image::{Frame, ImageNote, ImageSize, decode_framed, probe};
-use crate::survey::survey;
+use crate::survey::{remark, survey};
 
 /// What is read of a picture.
 #[derive(Clone, Debug)]
@@ -48,7 +48,7 @@ pub(super) fn check_pictures(
             faults.error(error);
         }
         for note in notes {
-            faults.warn(|| remark(&sets[s].images[i].path, note));
+            faults.warn(|| remark(&sets[s].images[i].path, note, KEPT_AS_STORED));
         }
     };
     survey(&tasks, workers, faults, |task| &task.path, move |task| look(task, pictures), record);
@@ -80,16 +80,8 @@ fn look_at_all(task: &Task) -> Result<Found, DataError> {
     Ok(Found { error: None, notes: decoded.notes, digest: Some(blake3::hash(&bytes)) })
 }
 
-fn remark(path: &Path, note: ImageNote) -> Fault {
-    let (problem, help) = match note {
-        ImageNote::KeptAsStored => (
-            "EXIF asks for a turn, but the annotations give the size as stored: the boxes are taken to mean the stored pixels",
-            "look at its boxes: if they are turned, write the turned size and boxes into the annotations",
-        ),
-        ImageNote::SixteenBits => ("16 bits a channel are scaled to 8", "nothing to do, unless the range is narrower"),
-        ImageNote::Transparency => {
-            ("transparent pixels are laid over grey", "nothing to do, unless they hide something")
-        }
-    };
-    warning(path, None, problem.to_owned(), help)
-}
+/// What it means where EXIF asks for a turn and the annotations give the size as stored.
+const KEPT_AS_STORED: (&str, &str) = (
+    "EXIF asks for a turn, but the annotations give the size as stored: the boxes are taken to mean the stored pixels",
+    "look at its boxes: if they are turned, write the turned size and boxes into the annotations",
+);
