@@ -35,18 +35,10 @@ pub struct ListedId {
 /// # Errors
 /// A file that cannot be read or is no UTF-8 text, a list without ids, and two columns that belong to two ids.
 pub fn read_id_list(path: &Path) -> Result<IdList, DataError> {
-    let bytes = fs::read(path).map_err(DataError::io("read", path))?;
-    let text = String::from_utf8(bytes).map_err(|error| not_text(path, &error.to_string()))?;
-    if text.contains('\0') {
-        return Err(not_text(path, "a byte of value 0, as UTF-16 has"));
-    }
+    let text = read_text(path)?;
     let mut list = IdList { path: path.to_path_buf(), ids: Vec::new(), notes: Vec::new() };
     let (mut first_lines, mut repeated, mut pairs) = (HashMap::new(), Vec::new(), 0);
-    for (line, content) in text.trim_start_matches('\u{feff}').lines().zip(1..).map(|(content, line)| (line, content)) {
-        let entry = without_comment(content).trim();
-        if entry.is_empty() {
-            continue;
-        }
+    for (line, entry) in entries(&text) {
         let (id, is_pair) = id_of(entry).map_err(|(picture, mask)| of_two_ids(path, line, picture, mask))?;
         pairs += usize::from(is_pair);
         if first_lines.contains_key(&id) {
@@ -71,6 +63,25 @@ pub fn read_id_list(path: &Path) -> Result<IdList, DataError> {
         ));
     }
     Ok(list)
+}
+
+/// The text of a list.
+///
+/// # Errors
+/// A file that cannot be read or is no UTF-8 text.
+pub(crate) fn read_text(path: &Path) -> Result<String, DataError> {
+    let bytes = fs::read(path).map_err(DataError::io("read", path))?;
+    let text = String::from_utf8(bytes).map_err(|error| not_text(path, &error.to_string()))?;
+    if text.contains('\0') {
+        return Err(not_text(path, "a byte of value 0, as UTF-16 has"));
+    }
+    Ok(text)
+}
+
+/// The lines of a list that hold something, numbered from 1, without comments and the space around them.
+pub(crate) fn entries(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    let lines = text.trim_start_matches('\u{feff}').lines().map(|line| without_comment(line).trim());
+    (1..).zip(lines).filter(|(_, entry)| !entry.is_empty())
 }
 
 /// The name of a picture without its ending; endings of anything else are part of the name.
@@ -108,7 +119,7 @@ fn id_of(entry: &str) -> Result<(String, bool), (&str, &str)> {
 fn not_text(path: &Path, problem: &str) -> DataError {
     DataError::Parse {
         path: path.to_path_buf(),
-        place: "list of ids".into(),
+        place: "list".into(),
         problem: format!("expected UTF-8 text, got {problem}"),
         help: "save the list as UTF-8",
     }

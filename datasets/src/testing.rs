@@ -8,6 +8,7 @@ use ::image::codecs::png::PngEncoder;
 use ::image::{ExtendedColorType, ImageEncoder};
 
 use crate::detection::{Checked, Pictures, ReadOptions, Split, check};
+use crate::label_map::{LabelMap, encode_label_map, voc_palette};
 
 /// A folder with these files.
 pub(crate) fn folder(files: &[(&str, &[u8])]) -> tempfile::TempDir {
@@ -31,6 +32,12 @@ pub(crate) fn png(width: u32, height: u32, shade: u8) -> Vec<u8> {
     let pixels = vec![shade; (width * height * 3) as usize];
     PngEncoder::new(&mut out).write_image(&pixels, width, height, ExtendedColorType::Rgb8).unwrap();
     out
+}
+
+/// An index PNG whose labels are a function of column and row.
+pub(crate) fn index_png(width: usize, height: usize, label: impl Fn(usize, usize) -> u8) -> Vec<u8> {
+    let labels = (0..width * height).map(|i| label(i % width, i / width)).collect();
+    encode_label_map(&LabelMap { width, height, labels }, &voc_palette()).unwrap()
 }
 
 /// Everything a check of these splits says, paths relative to the root, a fault a paragraph.

@@ -73,11 +73,8 @@ impl Array {
     /// # Errors
     /// Fewer than two dimensions, too many elements, and content that does not have the dimensions' size.
     pub fn new(dims: Vec<usize>, value: Value) -> Result<Self, Mat5Error> {
-        match Self::checked(dims.clone(), value) {
-            Ok(array) => Ok(array),
-            Err(Fault::Damaged { expected, got, .. }) => Err(Mat5Error::Array { dims: spelled(&dims), expected, got }),
-            Err(fault @ Fault::TooLarge { .. }) => Err(fault.at(format!("array of {}", spelled(&dims)))),
-        }
+        let place = spelled(&dims);
+        Self::checked(dims, value).map_err(|fault| fault.of_array(place))
     }
 
     pub(super) fn checked(dims: Vec<usize>, value: Value) -> Result<Self, Fault> {

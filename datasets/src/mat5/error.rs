@@ -94,6 +94,15 @@ impl Fault {
         self
     }
 
+    /// The fault of an array that is being made.
+    pub fn of_array(self, dims: String) -> Mat5Error {
+        match self {
+            Self::Damaged { expected, got, .. } => Mat5Error::Array { dims, expected, got },
+            too_large @ Self::TooLarge { .. } => too_large.at(format_args!("array of {dims}")),
+        }
+    }
+
+    /// The error of a fault at a place of the file.
     pub fn at(self, place: impl fmt::Display) -> Mat5Error {
         match self {
             Self::Damaged { way, expected, got } => {

@@ -39,7 +39,7 @@ pub(super) fn encode(file: &MatFile, endian: Endian, compression: Compression) -
         match compression {
             Compression::Stored => out.bytes.extend(variable.bytes),
             Compression::Deflated => {
-                let deflated = deflate(&variable.bytes).map_err(|error| cannot(array, "to deflate", error))?;
+                let deflated = deflate(&variable.bytes).map_err(|error| cannot(array, "to deflate", &error))?;
                 out.words(&[COMPRESSED, length(array, &deflated)?]);
                 out.bytes.extend(deflated);
             }
@@ -83,7 +83,7 @@ impl Writer {
         self.numbers(array, &Numbers::U32(vec![u32::from(class) | flags, room as u32]))?;
         let dims = array.dims().iter().map(|&dim| i32::try_from(dim));
         let dims: Vec<i32> =
-            dims.collect::<Result<_, _>>().map_err(|error| cannot(array, "smaller dimensions", error))?;
+            dims.collect::<Result<_, _>>().map_err(|error| cannot(array, "smaller dimensions", &error))?;
         self.numbers(array, &Numbers::I32(dims))?;
         self.element(array, INT8, name.as_bytes())
     }
@@ -153,9 +153,9 @@ impl Writer {
 }
 
 fn length(array: &Array, data: &[u8]) -> Result<u32, Mat5Error> {
-    u32::try_from(data.len()).map_err(|_| cannot(array, "under 4 GB", format!("{} bytes", data.len())))
+    u32::try_from(data.len()).map_err(|_| cannot(array, "under 4 GB", &format!("{} bytes", data.len())))
 }
 
-fn cannot(array: &Array, expected: &str, got: impl ToString) -> Mat5Error {
+fn cannot(array: &Array, expected: &str, got: &impl ToString) -> Mat5Error {
     Mat5Error::Array { dims: spelled(array.dims()), expected: expected.to_owned(), got: got.to_string() }
 }

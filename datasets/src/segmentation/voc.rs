@@ -1,0 +1,104 @@
+//! VOC 2012: `JPEGImages/ID.jpg`, `SegmentationClass/ID.png` and lists of ids in `ImageSets/Segmentation/SPLIT.txt`.
+//!
+//! The split `trainaug`, the training list with the pictures of SBD, has its masks in `SegmentationClassAug/`; every other
+//! split has VOC's own, whose objects have void outlines.
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+
+use super::classes::voc_class_names;
+use super::files::FilesById;
+use super::layout::{Listed, Pair, Reader};
+use crate::detection::{Faults, warning};
+use crate::error::DataError;
+use crate::id_list::{IdList, read_id_list};
+use crate::split::Split;
+use crate::voc::HomeOf;
+
+/// Pictures with masks.
+const SEGMENTATION: HomeOf = HomeOf {
+    is_home: |folder| folder.join("JPEGImages").is_dir() && folder.join("ImageSets/Segmentation").is_dir(),
+    holds: &["JPEGImages", "ImageSets/Segmentation"],
+    lists: "Segmentation",
+    help: "expected JPEGImages/, SegmentationClass/ and ImageSets/Segmentation/ in one folder",
+};
+
+/// The list of VOC's training pictures and those that SBD adds.
+const AUGMENTED: &str = "trainaug";
+/// How many pictures that list has when it is whole.
+const AUGMENTED_IDS: usize = 10_582;
+/// How its masks and list are made.
+const BUILD_AUGMENTED: &str = "build it from VOC and SBD: wrs prepare voc-aug --voc DIR --sbd DIR --out DIR";
+
+/// Reads [`super::SegmentationLayout::Voc`].
+pub(super) struct VocReader;
+
+impl Reader for VocReader {
+    fn lies_under(&self, root: &Path) -> bool {
+        !SEGMENTATION.all(root).is_empty()
+    }
+
+    fn looks_for(&self) -> &'static [&'static str] {
+        &["ImageSets/Segmentation and JPEGImages", "*/ImageSets/Segmentation", "VOCdevkit/*/ImageSets/Segmentation"]
+    }
+
+    fn list(&self, root: &Path, split: &Split, faults: &mut Faults) -> Result<Listed, DataError> {
+        let home = SEGMENTATION.only(root)?;
+        let is_augmented = split.to_string() == AUGMENTED;
+        let masks = home.join(if is_augmented { "SegmentationClassAug" } else { "SegmentationClass" });
+        let list = SEGMENTATION.list(&home, split);
+        let list = if is_augmented { augmented(&home, &masks, list)? } else { list? };
+        let IdList { ids, mut notes, path: source } = read_id_list(&list)?;
+        if is_augmented {
+            let counts = count_augmented(&home, &ids.iter().map(|listed| listed.id.as_str()).collect());
+            if ids.len() != AUGMENTED_IDS {
+                faults
+                    .warn(|| warning(&list, None, counts.clone(), "fewer teach less: is a part of the data missing?"));
+            }
+            notes.push(counts);
+        }
+        let (pictures, labels) = (FilesById::list(&home.join("JPEGImages"))?, FilesById::list(&masks)?);
+        let mut pairs = Vec::with_capacity(ids.len());
+        for listed in ids {
+            let id = listed.id;
+            let files = pictures.find(&id, "jpg").and_then(|image| Ok((image, labels.find(&id, "png")?)));
+            if let Some((image, mask)) = faults.take(files) {
+                pairs.push(Pair { id, image, mask });
+            }
+        }
+        let name = format!("{split} of {}", home.display());
+        Ok(Listed { name, home, source, pairs, class_names: Some(voc_class_names()), notes })
+    }
+}
+
+/// The list of the augmented split, whose list and masks come together.
+fn augmented(home: &Path, masks: &Path, list: Result<PathBuf, DataError>) -> Result<PathBuf, DataError> {
+    let missing = match (&list, masks.is_dir()) {
+        (Ok(_), true) => return list,
+        (Ok(_), false) => vec![masks.to_path_buf()],
+        (Err(_), true) => vec![SEGMENTATION.list_path(home, AUGMENTED)],
+        (Err(_), false) => vec![masks.to_path_buf(), SEGMENTATION.list_path(home, AUGMENTED)],
+    };
+    Err(DataError::Layout {
+        wanted: "augmented training set".into(),
+        root: home.to_path_buf(),
+        looked: missing,
+        help: BUILD_AUGMENTED.into(),
+    })
+}
+
+/// Where the ids of the augmented list come from.
+fn count_augmented(home: &Path, ids: &HashSet<&str>) -> String {
+    let count = |split: &str| {
+        let list = read_id_list(&SEGMENTATION.list_path(home, split)).ok()?;
+        let here = list.ids.iter().filter(|listed| ids.contains(listed.id.as_str())).count();
+        Some((here, list.ids.len()))
+    };
+    let mut text = format!("{AUGMENTED} has {} ids; the whole list has {AUGMENTED_IDS}", ids.len());
+    for split in ["train", "val"] {
+        if let Some((here, of)) = count(split) {
+            text += &format!("; {here} of them are of the {of} of {split}");
+        }
+    }
+    text
+}
