@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use crate::image::ImageSize;
+use crate::mat5::Mat5Error;
 use crate::label_map::LabelMapError;
 
 /// A fault in the data, with the file and record it sits in and the line that mends it.
@@ -78,6 +79,15 @@ pub enum DataError {
         problem: String,
         /// The mend.
         help: &'static str,
+    },
+
+    /// A MAT file that cannot be read, or does not hold what is wanted.
+    #[error("{}: {source}", path.display())]
+    Mat {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: Mat5Error,
     },
 
     /// Several layouts under one root.
@@ -228,6 +238,12 @@ impl DataError {
     pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.to_path_buf();
         move |source| Self::Io { action, path, source }
+    }
+
+    /// Wraps a fault in a MAT file.
+    pub fn mat(path: &Path) -> impl FnOnce(Mat5Error) -> Self {
+        let path = path.to_path_buf();
+        move |source| Self::Mat { path, source }
     }
 }
 

@@ -11,6 +11,7 @@
 //! | [`augment`] | letterbox, mosaic, affine, HSV, flip, multi-scale: from a record to a training sample |
 //! | [`label_map`] | one class index a pixel, as index PNGs |
 //! | [`id_list`] | lists of ids, one a line |
+//! | [`mat5`] | MATLAB's files of version 5, read and written |
 //! | [`loader`] | makes batches on worker threads, in order, with bounded memory |
 //! | [`scenes`] | draws pictures of overlapping shapes and writes them as a COCO folder |
 
@@ -24,6 +25,7 @@ pub mod id_list;
 pub mod image;
 pub mod label_map;
 pub mod loader;
+pub mod mat5;
 mod recognise;
 pub mod scenes;
 pub mod segmentation;

@@ -1,11 +1,13 @@
-//! Detections on pictures: boxes with class names and scores in colours one can read, contact sheets,
-//! crops, and small line plots.
+//! What networks see, on pictures: boxes with class names and scores, classes of pixels with a legend, in colours one can
+//! read; contact sheets, crops, and small line plots.
 
 mod boxes;
 mod colour;
 mod crop;
 mod error;
 mod grid;
+mod legend;
+mod masks;
 mod plot;
 mod rect;
 mod text;
@@ -15,4 +17,6 @@ pub use colour::{class_colour, ink_on};
 pub use crop::crop;
 pub use error::DrawError;
 pub use grid::grid;
+pub use legend::{LegendEntry, legend};
+pub use masks::{MaskStyle, blend_labels, overlay};
 pub use plot::{Panel, Scale, Series, plot_svg};
