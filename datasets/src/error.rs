@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use crate::image::ImageSize;
-use crate::mat5::Mat5Error;
 use crate::label_map::LabelMapError;
+use crate::mat5::Mat5Error;
 
 /// A fault in the data, with the file and record it sits in and the line that mends it.
 #[derive(Debug, thiserror::Error)]

@@ -7,7 +7,8 @@ mod masks;
 use masks::{Header, palette, png, png_of_data};
 use proptest::prelude::*;
 use wrs_datasets::label_map::{
-    LabelMap, LabelMapError, decode_label_map, encode_label_map, read_label_map, voc_palette, write_label_map,
+    LabelMap, LabelMapError, decode_label_map, encode_label_map, probe_label_map, read_label_map, voc_palette,
+    write_label_map,
 };
 
 fn refusal(bytes: &[u8]) -> String {
@@ -187,11 +188,18 @@ proptest! {
     }
 }
 
-/// What is read has the size that it says, and fits the limit.
+/// What is read has the size that it says, by its header alone too, and fits the limit.
 fn check_shape(bytes: &[u8]) -> Result<(), TestCaseError> {
     if let Ok(map) = decode_label_map(bytes) {
         prop_assert_eq!(map.labels.len(), map.width * map.height);
         prop_assert!(map.labels.len() <= 100_000_000);
+    }
+    let file = tempfile::NamedTempFile::new()?;
+    std::fs::write(file.path(), bytes)?;
+    match (probe_label_map(file.path()), decode_label_map(bytes)) {
+        (Ok(size), Ok(map)) => prop_assert_eq!(size, (map.width, map.height)),
+        (Err(error), Ok(_)) => prop_assert!(false, "only the header is refused: {}", error),
+        (_, Err(_)) => {}
     }
     Ok(())
 }

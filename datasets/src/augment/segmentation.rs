@@ -81,6 +81,9 @@ impl SegmentationAugment {
         if !(low > 0.0 && low <= high && high.is_finite()) {
             return fault("scale", "a smallest factor above 0 and a largest at or above it", format!("{low}, {high}"));
         }
+        if !(0.0..=1.0).contains(&self.flip_left_right) {
+            return fault("flip-left-right", "a share of samples, 0 to 1", self.flip_left_right.to_string());
+        }
         match self.scale_step {
             Some(step) if !(step > 0.0 && step.is_finite()) => fault("scale-step", "a step above 0", step.to_string()),
             _ if self.crop == 0 => fault("crop", "a pixel or more", "0".into()),

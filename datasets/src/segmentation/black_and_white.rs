@@ -10,8 +10,9 @@ use crate::label_map::VOID;
 #[derive(Default)]
 pub(super) struct BlackAndWhite {
     masks: usize,
-    black_and_white: usize,
-    /// Masks among these with any white.
+    /// Those of nothing but 0 and 255.
+    bare: usize,
+    /// Those of them with any 255.
     white: usize,
 }
 
@@ -20,7 +21,7 @@ impl BlackAndWhite {
     pub fn add(&mut self, histogram: &[u64; 256]) {
         let is_black_and_white = histogram[1..usize::from(VOID)].iter().all(|&pixels| pixels == 0);
         self.masks += 1;
-        self.black_and_white += usize::from(is_black_and_white);
+        self.bare += usize::from(is_black_and_white);
         self.white += usize::from(is_black_and_white && histogram[usize::from(VOID)] > 0);
     }
 
@@ -29,7 +30,7 @@ impl BlackAndWhite {
     /// # Errors
     /// [`DataError::Record`].
     pub fn refuse(&self, set: &str, rule: &LabelRule, example: &Path) -> Result<(), DataError> {
-        let is_most = self.black_and_white * 10 > self.masks * 9;
+        let is_most = self.bare * 10 > self.masks * 9;
         if !is_most || self.white == 0 || rule.says_what_void_means() {
             return Ok(());
         }
@@ -39,7 +40,7 @@ impl BlackAndWhite {
             expected: "class indices".into(),
             got: format!(
                 "nothing but 0 and 255 in {} of {}; 255 means void, so nothing would be learned from it",
-                self.black_and_white, self.masks
+                self.bare, self.masks
             ),
             help: "if 255 is the foreground: mask-map = [[255, 1]]; if it is void: mask-map = [[255, 255]]",
         })

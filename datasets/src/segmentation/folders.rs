@@ -5,8 +5,8 @@ use std::path::Path;
 
 use super::files::FilesById;
 use super::layout::{Listed, Pair, Reader};
-use crate::detection::{Faults, warning};
 use crate::error::DataError;
+use crate::fault::{Faults, warning};
 use crate::split::Split;
 
 /// Reads [`super::SegmentationLayout::Mmsegmentation`] and [`super::SegmentationLayout::Folders`], which differ in names.

@@ -7,7 +7,7 @@ use crate::error::DataError;
 use crate::label_map::{LabelMap, VOID};
 
 /// Most classes that labels of 8 bits can tell apart, void being one of their values.
-pub const MAX_CLASSES: usize = VOID as usize;
+const MAX_CLASSES: usize = VOID as usize;
 
 /// The class of each label that files may hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -109,8 +109,7 @@ impl StrangeLabels {
     /// As an error, of the mask they were found in.
     pub fn at(&self, mask: &Path, rule: &LabelRule) -> DataError {
         let classes = rule.classes();
-        let others: Vec<_> =
-            self.all.iter().filter(|label| **label != self.first).map(ToString::to_string).collect();
+        let others: Vec<_> = self.all.iter().filter(|label| **label != self.first).map(ToString::to_string).collect();
         DataError::Record {
             path: mask.to_path_buf(),
             record: format!("x {}, y {}", self.x, self.y),
@@ -173,7 +172,7 @@ mod tests {
         assert_eq!(refused(256, plain.clone()), ("class-names", "256".into()));
         assert_eq!(refused(0, plain.clone()), ("class-names", "0".into()));
         assert!(LabelRule::new(255, &plain).is_ok());
-        let map = |mask_map, void_labels| SegmentationOptions { mask_map, void_labels, ..plain.clone() };
+        let map = |mask_map, void_labels| SegmentationOptions { void_labels, mask_map, ..plain.clone() };
         assert_eq!(refused(2, map(vec![(9, 2)], vec![])), ("mask-map", "label 9 to 2".into()));
         assert_eq!(refused(2, map(vec![(9, 1), (9, 0)], vec![])), ("mask-map", "two for 9".into()));
         assert_eq!(refused(2, map(vec![(9, 1)], vec![9])), ("mask-map", "two for 9".into()));

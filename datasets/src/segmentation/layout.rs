@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::folders::{FOLDERS, MMSEGMENTATION};
 use super::{pair_list, voc};
-use crate::detection::Faults;
 use crate::error::DataError;
+use crate::fault::Faults;
 use crate::recognise::{Candidate, only_layout};
 use crate::split::Split;
 

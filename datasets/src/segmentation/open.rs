@@ -10,8 +10,8 @@ use super::layout::{Listed, Pair, recognise};
 use super::{
     LabelRule, MissingFiles, SegmentationDataset, SegmentationLayout, SegmentationOptions, SegmentationRecord,
 };
-use crate::detection::Faults;
 use crate::error::DataError;
+use crate::fault::{Faults, warning};
 use crate::split::Split;
 
 /// Masks that are looked into when a set is opened, to see whether they are black and white.
@@ -127,6 +127,10 @@ fn leave_out_missing(
             faults.error(DataError::MissingFiles { list: source.to_path_buf(), total, missing });
         }
         MissingFiles::Skip => {
+            for path in &missing {
+                let problem = format!("missing, though named in {}: its picture is left out", source.display());
+                faults.warn(|| warning(path, None, problem, "unpack it there"));
+            }
             let (left_out, first) = (total - images.len(), first.display());
             notes.push(format!(
                 "{left_out} of {total} pictures are left out: they or their masks are missing, first {first}"

@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 
 use super::folders::pairs_of_folders;
 use super::layout::{Listed, Pair, Reader};
-use crate::detection::Faults;
 use crate::error::DataError;
+use crate::fault::Faults;
 use crate::id_list::{entries, read_text, stem_of};
 use crate::split::Split;
 
@@ -112,10 +112,18 @@ fn read_pairs(home: &Path, list: &Path) -> Result<(Vec<Pair>, Vec<String>), Data
 
 /// The two paths of a line: the space between them follows an ending, which tells it from one in a name.
 fn columns(entry: &str) -> Option<(&str, &str)> {
-    let has_ending = |path: &str| stem_of(path) != path;
-    let halves =
-        entry.match_indices(char::is_whitespace).map(|(at, _)| (entry[..at].trim_end(), entry[at..].trim_start()));
-    halves.into_iter().find(|(image, mask)| has_ending(image) && has_ending(mask))
+    let has_ending = |word: &str| stem_of(word) != word;
+    if !entry.rsplit(char::is_whitespace).next().is_some_and(has_ending) {
+        return None;
+    }
+    let mut word = 0;
+    for (at, space) in entry.match_indices(char::is_whitespace) {
+        if has_ending(&entry[word..at]) {
+            return Some((&entry[..at], entry[at..].trim_start()));
+        }
+        word = at + space.len();
+    }
+    None
 }
 
 /// The longest end of a path that leads to a file under `home`; where none does, to a folder that is there.
@@ -126,4 +134,39 @@ fn resolve(home: &Path, path: &str) -> PathBuf {
     let file = ends.iter().find(|path| path.is_file());
     let near = || ends.iter().find(|path| path.parent().is_some_and(Path::is_dir));
     file.or_else(near).cloned().unwrap_or_else(|| home.to_path_buf())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::testing::folder;
+
+    #[test]
+    fn the_space_between_two_paths_follows_an_ending() {
+        assert_eq!(columns("a.png b.png"), Some(("a.png", "b.png")));
+        assert_eq!(columns("x/a b.jpg \t y/a b.png"), Some(("x/a b.jpg", "y/a b.png")));
+        for line in ["a.png", "a b", "a.png b", "a b.png", "", "2007_000032"] {
+            assert_eq!(columns(line), None, "{line}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_list_is_read_or_refused_and_leads_nowhere_else(
+            bytes in prop::collection::vec(any::<u8>(), 0..200),
+            text in "([a-c./\\\\ ]{0,12}(\\.png|\\.JPG)? {0,2}){0,4}\n?",
+        ) {
+            let root = folder(&[("random.txt", &bytes), ("text.txt", text.as_bytes())]);
+            for list in ["random.txt", "text.txt"] {
+                if let Ok((pairs, _)) = read_pairs(root.path(), &root.path().join(list)) {
+                    for Pair { image, mask, .. } in pairs {
+                        prop_assert!(image.starts_with(root.path()) && mask.starts_with(root.path()));
+                        prop_assert!(!image.components().chain(mask.components()).any(|part| part.as_os_str() == ".."));
+                    }
+                }
+            }
+        }
+    }
 }

@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 use super::classes::voc_class_names;
 use super::files::FilesById;
 use super::layout::{Listed, Pair, Reader};
-use crate::detection::{Faults, warning};
 use crate::error::DataError;
+use crate::fault::{Faults, warning};
 use crate::id_list::{IdList, read_id_list};
 use crate::split::Split;
 use crate::voc::HomeOf;
@@ -46,14 +46,19 @@ impl Reader for VocReader {
         let home = SEGMENTATION.only(root)?;
         let is_augmented = split.to_string() == AUGMENTED;
         let masks = home.join(if is_augmented { "SegmentationClassAug" } else { "SegmentationClass" });
-        let list = SEGMENTATION.list(&home, split);
-        let list = if is_augmented { augmented(&home, &masks, list)? } else { list? };
+        let list = if is_augmented { augmented_list(&home, &masks) } else { SEGMENTATION.list(&home, split) }?;
         let IdList { ids, mut notes, path: source } = read_id_list(&list)?;
         if is_augmented {
             let counts = count_augmented(&home, &ids.iter().map(|listed| listed.id.as_str()).collect());
             if ids.len() != AUGMENTED_IDS {
-                faults
-                    .warn(|| warning(&list, None, counts.clone(), "the list of VOC and SBD together has no more and no fewer: is it the right one?"));
+                faults.warn(|| {
+                    warning(
+                        &list,
+                        None,
+                        counts.clone(),
+                        "the list of VOC and SBD together has no more and no fewer: is it the right one?",
+                    )
+                });
             }
             notes.push(counts);
         }
@@ -72,13 +77,12 @@ impl Reader for VocReader {
 }
 
 /// The list of the augmented split, whose list and masks come together.
-fn augmented(home: &Path, masks: &Path, list: Result<PathBuf, DataError>) -> Result<PathBuf, DataError> {
-    let missing = match (&list, masks.is_dir()) {
-        (Ok(_), true) => return list,
-        (Ok(_), false) => vec![masks.to_path_buf()],
-        (Err(_), true) => vec![SEGMENTATION.list_path(home, AUGMENTED)],
-        (Err(_), false) => vec![masks.to_path_buf(), SEGMENTATION.list_path(home, AUGMENTED)],
-    };
+fn augmented_list(home: &Path, masks: &Path) -> Result<PathBuf, DataError> {
+    let list = SEGMENTATION.list_path(home, AUGMENTED);
+    let missing: Vec<_> = [masks, &list].into_iter().filter(|path| !path.exists()).map(Path::to_path_buf).collect();
+    if missing.is_empty() {
+        return Ok(list);
+    }
     Err(DataError::Layout {
         wanted: "augmented training set".into(),
         root: home.to_path_buf(),
@@ -94,11 +98,9 @@ fn count_augmented(home: &Path, ids: &HashSet<&str>) -> String {
         let here = list.ids.iter().filter(|listed| ids.contains(listed.id.as_str())).count();
         Some((here, list.ids.len()))
     };
-    let mut text = format!("{AUGMENTED} has {} of {AUGMENTED_IDS} ids", ids.len());
-    for split in ["train", "val"] {
-        if let Some((here, of)) = count(split) {
-            text += &format!(", {here} of the {of} of {split}");
-        }
-    }
-    text
+    let parts = ["train", "val"].into_iter().filter_map(|split| {
+        let (here, of) = count(split)?;
+        Some(format!(", {here} of the {of} of {split}"))
+    });
+    std::iter::once(format!("{AUGMENTED} has {} of {AUGMENTED_IDS} ids", ids.len())).chain(parts).collect()
 }

@@ -121,4 +121,5 @@ fn settings_that_allow_no_sample_are_refused() {
     }
     assert_eq!(refused(SegmentationAugment { scale_step: Some(0.0), ..DEEPLAB }), "scale-step");
     assert_eq!(refused(SegmentationAugment { crop: 0, ..DEEPLAB }), "crop");
+    assert_eq!(refused(SegmentationAugment { flip_left_right: 1.5, ..DEEPLAB }), "flip-left-right");
 }

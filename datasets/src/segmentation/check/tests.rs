@@ -65,7 +65,16 @@ fn masks_that_hold_no_labels_are_refused() {
         ("masks/train/d.png", &wide),
         ("masks/train/e.jpg", &jpeg(6, 4)),
     ]);
-    assert_snapshot!(complaints(root.path()), @"");
+    assert_snapshot!(complaints(root.path()), @r#"
+    error: masks/train/b.png: expected a PNG of one channel (palette or grey), got RGB
+    help: map each colour of the mask to its class index and store the indices
+    error: masks/train/c.png: expected a PNG of one channel (palette or grey), got grey with alpha
+    help: map each colour of the mask to its class index and store the indices
+    error: masks/train/d.png: expected labels 0 to 255, got 256 at x 0, y 0 of a 16-bit PNG
+    help: labels are class indices, 255 is void
+    error: masks/train/e.jpg: expected a PNG of indices, got a JPEG, whose compression changes labels
+    help: store labels as 8-bit index or grey PNGs
+    "#);
     let headers = complaints_with(root.path(), &SegmentationOptions::default(), &BOTH, Pictures::Headers);
     assert_eq!(headers.matches("error: ").count(), 3, "{headers}");
 }
@@ -80,9 +89,19 @@ fn labels_out_of_range_are_named_with_file_place_and_mend() {
         ("masks/train/c.png", &index_png(6, 4, |x, y| if (x, y) == (4, 2) { 9 } else { 255 })),
         ("masks/train/a.png", &index_png(6, 4, |x, y| if (x, y) == (5, 3) { 3 } else { 1 })),
     ]);
-    assert_snapshot!(complaints(root.path()), @"");
+    assert_snapshot!(complaints(root.path()), @r#"
+    error: masks/train/a.png: x 5, y 3: expected labels 0 to 2 for 3 classes, or 255 (void), got 3
+    help: the background counts as a class: is it missing in class-names?  if this label means no class: void-labels = [11]
+    error: masks/train/b.png: x 1, y 0: expected labels 0 to 2 for 3 classes, or 255 (void), got 40, elsewhere in it 80
+    help: labels are class indices; where they are spaced to be seen, say what each means: mask-map = [[40, 1], [80, 2]], or unknown-labels = "void"
+    error: masks/train/c.png: x 4, y 2: expected labels 0 to 2 for 3 classes, or 255 (void), got 9
+    help: name its class in class-names, say which class it means, mask-map = [[40, 1]], or that it means none, void-labels = [40]
+    "#);
     let lenient = SegmentationOptions { unknown_labels: UnknownLabels::Void, ..SegmentationOptions::default() };
-    assert_snapshot!(complaints_with(root.path(), &lenient, &BOTH, Pictures::All), @"");
+    assert_snapshot!(complaints_with(root.path(), &lenient, &BOTH, Pictures::All), @r#"
+    warning: masks/train/c.png: no pixel of any class, all is void
+    help: nothing is learned from it: is it right?
+    "#);
     let mapped = SegmentationOptions { mask_map: vec![(40, 1), (80, 2), (3, 0), (9, 255)], ..Default::default() };
     let checked = check(root.path(), &mapped, &BOTH[..1], Pictures::All, 2);
     assert_eq!(checked.counts[0].pixels, [9, 31, 8]);
@@ -97,7 +116,12 @@ fn masks_of_black_and_white_are_explained_once() {
         ("masks/train/a.png", &white),
         ("masks/train/b.png", &index_png(6, 4, |_, _| 255)),
     ]);
-    assert_snapshot!(complaints(root.path()), @"");
+    assert_snapshot!(complaints(root.path()), @r#"
+    error: masks/train/a.png: the masks of train of ROOT: expected class indices, got nothing but 0 and 255 in 2 of 2; 255 means void, so nothing would be learned from it
+    help: if 255 is the foreground: mask-map = [[255, 1]]; if it is void: mask-map = [[255, 255]]
+    warning: ROOT: val of ROOT has pixels of class "road", train of ROOT has none
+    help: it cannot be learned, and lowers the mean over classes: add examples to the training split
+    "#);
 }
 
 /// Row 7, and row 16: a mask turned as EXIF turns the picture.
@@ -112,7 +136,16 @@ fn sizes_that_differ_are_refused() {
     ]);
     let [all, headers] = [Pictures::All, Pictures::Headers]
         .map(|pictures| complaints_with(root.path(), &SegmentationOptions::default(), &[Split::Train], pictures));
-    assert_snapshot!(all, @"");
+    assert_snapshot!(all, @r#"
+    error: masks/train/a.png: 5x4 pixels, its picture images/train/a.png has 6x4
+    help: no mask is resized silently: make it anew for this picture, or find the picture it was made for
+    error: masks/train/b.png: 4x6 pixels, its picture images/train/b.jpg has 6x4
+    help: EXIF asks for a turn of the picture and the mask is turned: save the picture turned, without EXIF
+    warning: images/train/b.jpg: EXIF asks for a turn that is not made: the mask lies over the stored pixels
+    help: to be rid of it, save the picture without EXIF
+    warning: images/train/c.jpg: EXIF asks for a turn that is not made: the mask lies over the stored pixels
+    help: to be rid of it, save the picture without EXIF
+    "#);
     assert_eq!(all, headers);
 }
 
@@ -127,10 +160,26 @@ fn missing_files_are_all_listed_and_names_that_compete_refused() {
         ("masks/train/d.png", &index_png(6, 4, |_, _| 0)),
         ("masks/train/x.png", &index_png(6, 4, |_, _| 0)),
     ]);
-    assert_snapshot!(complaints(root.path()), @"");
+    assert_snapshot!(complaints(root.path()), @r#"
+    error: images/train: d: expected one file of this name, got d.JPG, d.png
+    help: remove or rename all but one
+    warning: masks/train/x.png: a mask without a picture in images/train
+    help: name picture and mask alike, but for their endings
+    error: masks/train/b.png: missing, though named in images/train
+    help: unpack it there; to go on without these pictures: missing = "skip"
+    error: masks/train/c.png: missing, though named in images/train
+    help: unpack it there; to go on without these pictures: missing = "skip"
+    "#);
     let skip = SegmentationOptions { missing: MissingFiles::Skip, ..SegmentationOptions::default() };
     std::fs::remove_file(root.path().join("images/train/d.JPG")).unwrap();
-    assert_snapshot!(complaints_with(root.path(), &skip, &BOTH, Pictures::Headers), @"");
+    assert_snapshot!(complaints_with(root.path(), &skip, &BOTH, Pictures::Headers), @r#"
+    warning: masks/train/x.png: a mask without a picture in images/train
+    help: name picture and mask alike, but for their endings
+    warning: masks/train/b.png: missing, though named in images/train: its picture is left out
+    help: unpack it there
+    warning: masks/train/c.png: missing, though named in images/train: its picture is left out
+    help: unpack it there
+    "#);
 }
 
 /// Rows 15, 17, 18 and 40: odd pictures are converted with a remark, damaged files refused.
@@ -154,11 +203,27 @@ fn odd_pictures_are_remarked_and_damaged_files_refused() {
         ("masks/train/g.png", b""),
         ("masks/train/h.png", &index_png(6, 4, |_, _| 255)),
     ]);
-    assert_snapshot!(complaints(root.path()), @"");
+    assert_snapshot!(complaints(root.path()), @r#"
+    warning: images/train/b.png: 16 bits a channel are scaled to 8
+    help: nothing to do, unless the range is narrower
+    warning: images/train/c.png: transparent pixels are laid over grey
+    help: nothing to do, unless they hide something
+    error: images/train/e.jpg: it ends before its end marker
+    help: it is cut off: download or unpack it again
+    error: masks/train/f.png: expected a whole PNG, got a damaged one: unexpected end of file
+    help: write or fetch the file again
+    error: masks/train/g.png: expected a PNG of indices, got an empty file
+    help: store labels as 8-bit index or grey PNGs
+    warning: masks/train/h.png: no pixel of any class, all is void
+    help: nothing is learned from it: is it right?
+    "#);
     let empty = small(&[]);
     std::fs::remove_file(empty.path().join("images/val/v.png")).unwrap();
     std::fs::remove_file(empty.path().join("masks/val/v.png")).unwrap();
-    assert_snapshot!(complaints(empty.path()), @"");
+    assert_snapshot!(complaints(empty.path()), @r#"
+    error: images/val: split val: expected pictures, got none
+    help: unpack the pictures, or name another split
+    "#);
 }
 
 /// Rows 27 and 28: VOC lists that overlap, and an augmented list that is not whole.
@@ -180,20 +245,37 @@ fn pictures_of_both_splits_are_refused() {
     ]);
     let splits = [Split::Named("trainaug".into()), Split::Val];
     let found = complaints_with(root.path(), &SegmentationOptions::default(), &splits, Pictures::All);
-    assert_snapshot!(found, @"");
+    assert_snapshot!(found, @r#"
+    warning: ImageSets/Segmentation/trainaug.txt: trainaug has 2 of 10582 ids, 1 of the 1 of train, 1 of the 2 of val
+    help: the list of VOC and SBD together has no more and no fewer: is it the right one?
+    error: ROOT: trainaug of ROOT and val of ROOT share 1 pictures, first b
+    help: what is trained on measures nothing: leave them out of one split, or allow it: overlap = "allow"
+    warning: ROOT: val of ROOT has pixels of class "bird", trainaug of ROOT has none
+    help: it cannot be learned, and lowers the mean over classes: add examples to the training split
+    "#);
     let allowed = SegmentationOptions { overlap: Overlap::Allow, ..SegmentationOptions::default() };
     let found = check(root.path(), &allowed, &splits, Pictures::Headers, 0).faults;
     assert_eq!(offending_files(&found, Severity::Error).len(), 0, "{found:?}");
     let twice = small(&[("images/val/w.png", &png(6, 4, 1)), ("masks/val/w.png", &mask(2))]);
-    assert_snapshot!(complaints(twice.path()), @"");
+    assert_snapshot!(complaints(twice.path()), @r#"
+    warning: images/val/w.png: has the same bytes as images/train/a.png, a picture of train of ROOT
+    help: keep one of the two
+    "#);
 }
 
 #[test]
 fn layouts_that_are_none_or_several_are_said() {
     let none = folder(&[("notes.txt", b"")]);
-    assert_snapshot!(complaints(none.path()), @"");
+    assert_snapshot!(complaints(none.path()), @r#"
+    error: ROOT: no segmentation data under ROOT
+      looked for ImageSets/Segmentation and JPEGImages, */ImageSets/Segmentation, VOCdevkit/*/ImageSets/Segmentation, SPLIT.txt of lines `picture mask`, SPLIT and SPLITannot, */SPLITannot, img_dir/* and ann_dir/*, images/* and masks/*
+    help: name the folder that holds one of these
+    "#);
     let several = small(&[("img_dir/train/a.png", b""), ("ann_dir/train/a.png", b"")]);
-    assert_snapshot!(complaints(several.path()), @"");
+    assert_snapshot!(complaints(several.path()), @r#"
+    error: ROOT: ROOT holds data in several layouts: mmsegmentation, folders
+    help: name one: data.source.folder.layout = "mmsegmentation"
+    "#);
 }
 
 #[test]
