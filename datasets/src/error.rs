@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use crate::image::ImageSize;
-use crate::mat5::Mat5Error;
 use crate::label_map::LabelMapError;
+use crate::mat5::Mat5Error;
 
 /// A fault in the data, with the file and record it sits in and the line that mends it.
 #[derive(Debug, thiserror::Error)]
@@ -182,6 +182,19 @@ pub enum DataError {
         total: usize,
         /// All that are missing; the message shows the first twenty.
         missing: Vec<PathBuf>,
+    },
+
+    /// Files that something is made from and that are not on disk.
+    #[error("{} of the {total} files that make {what} are missing\n  first {}: {}\nhelp: {help}", missing.len(), missing.len().min(SHOWN_FILES), paths(&missing[..missing.len().min(SHOWN_FILES)]))]
+    MissingSources {
+        /// What is made.
+        what: &'static str,
+        /// How many files it takes.
+        total: usize,
+        /// All that are missing; the message shows the first twenty.
+        missing: Vec<PathBuf>,
+        /// The mend.
+        help: &'static str,
     },
 
     /// Pictures in the training split and in one that is evaluated.
