@@ -7,7 +7,7 @@ use ::image::codecs::jpeg::JpegEncoder;
 use ::image::codecs::png::PngEncoder;
 use ::image::{ExtendedColorType, ImageEncoder};
 
-use crate::detection::{Checked, Pictures, ReadOptions, Split, check};
+use crate::detection::{Checked, Fault, Pictures, ReadOptions, Split, check};
 use crate::label_map::{LabelMap, encode_label_map, voc_palette};
 
 /// A folder with these files.
@@ -47,7 +47,12 @@ pub(crate) fn complaints(root: &Path, options: ReadOptions, splits: &[Split], pi
 
 /// As [`complaints`], of a check that was made.
 pub(crate) fn spell(root: &Path, checked: &Checked) -> String {
-    let text: Vec<_> = checked.faults.iter().map(ToString::to_string).collect();
+    spell_faults(root, &checked.faults)
+}
+
+/// Faults, paths relative to the root, a fault a paragraph.
+pub(crate) fn spell_faults(root: &Path, faults: &[Fault]) -> String {
+    let text: Vec<_> = faults.iter().map(ToString::to_string).collect();
     let root = root.display().to_string();
     text.join("\n").replace(&format!("{root}/"), "").replace(&root, "ROOT")
 }

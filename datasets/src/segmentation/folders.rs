@@ -1,7 +1,7 @@
 //! A folder of pictures and one of masks for each split; picture and mask have the same name.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::files::FilesById;
 use super::layout::{Listed, Pair, Reader};
@@ -81,7 +81,7 @@ pub(super) fn pairs_of_folders(images: &Path, masks: &Path, faults: &mut Faults)
         }
     }
     for id in labels.ids().filter(|id| !pictures.has(id)) {
-        let mask: PathBuf = masks.join(id);
+        let Some(mask) = faults.take(labels.find(id, "png")) else { continue };
         let problem = format!("a mask without a picture in {}", images.display());
         faults.warn(|| warning(&mask, None, problem, "name picture and mask alike, but for their endings"));
     }

@@ -109,12 +109,16 @@ impl StrangeLabels {
     /// As an error, of the mask they were found in.
     pub fn at(&self, mask: &Path, rule: &LabelRule) -> DataError {
         let classes = rule.classes();
-        let all: Vec<_> = self.all.iter().map(ToString::to_string).collect();
+        let others: Vec<_> =
+            self.all.iter().filter(|label| **label != self.first).map(ToString::to_string).collect();
         DataError::Record {
             path: mask.to_path_buf(),
             record: format!("x {}, y {}", self.x, self.y),
             expected: format!("labels 0 to {} for {classes} classes, or {VOID} (void)", classes - 1),
-            got: format!("{}; such labels here: {}", self.first, all.join(", ")),
+            got: match others.as_slice() {
+                [] => self.first.to_string(),
+                others => format!("{}, elsewhere in it {}", self.first, others.join(", ")),
+            },
             help: match self.all[..] {
                 [only] if usize::from(only) == classes => ONE_TOO_MANY,
                 [_] => ONE_STRANGER,

@@ -89,8 +89,7 @@ fn the_augmented_split_has_its_own_masks_or_a_command_that_makes_them() {
     );
     let set = open(root.path(), "trainaug").unwrap();
     assert_eq!(set.images[0].read().unwrap().labels.labels, [3; 24]);
-    let counts =
-        "trainaug has 2 ids; the whole list has 10582; 2 of them are of the 2 of train; 0 of them are of the 1 of val";
+    let counts = "trainaug has 2 of 10582 ids, 2 of the 2 of train, 0 of the 1 of val";
     assert_eq!(set.notes.last().unwrap(), counts);
     assert_eq!(open(root.path(), "train").unwrap().images[0].read().unwrap().labels.labels[1], 15);
 }

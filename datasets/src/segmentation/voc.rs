@@ -53,7 +53,7 @@ impl Reader for VocReader {
             let counts = count_augmented(&home, &ids.iter().map(|listed| listed.id.as_str()).collect());
             if ids.len() != AUGMENTED_IDS {
                 faults
-                    .warn(|| warning(&list, None, counts.clone(), "fewer teach less: is a part of the data missing?"));
+                    .warn(|| warning(&list, None, counts.clone(), "the list of VOC and SBD together has no more and no fewer: is it the right one?"));
             }
             notes.push(counts);
         }
@@ -94,10 +94,10 @@ fn count_augmented(home: &Path, ids: &HashSet<&str>) -> String {
         let here = list.ids.iter().filter(|listed| ids.contains(listed.id.as_str())).count();
         Some((here, list.ids.len()))
     };
-    let mut text = format!("{AUGMENTED} has {} ids; the whole list has {AUGMENTED_IDS}", ids.len());
+    let mut text = format!("{AUGMENTED} has {} of {AUGMENTED_IDS} ids", ids.len());
     for split in ["train", "val"] {
         if let Some((here, of)) = count(split) {
-            text += &format!("; {here} of them are of the {of} of {split}");
+            text += &format!(", {here} of the {of} of {split}");
         }
     }
     text
