@@ -24,7 +24,7 @@ use serde::Serialize;
 pub use ids::{Counts, Expect};
 
 use self::ids::Lists;
-use self::manifest::Manifest;
+use self::manifest::{Manifest, Origin};
 use crate::error::DataError;
 use crate::sbd::SbdHome;
 use crate::segmentation::SEGMENTATION;
@@ -108,8 +108,8 @@ pub fn write(options: &AugmentedVocOptions, workers: usize) -> Result<Report, Da
     Ok(Report {
         counts: lists.counts(),
         years: lists.years(),
-        from_voc: manifest.from_voc(),
-        from_sbd: manifest.from_sbd(),
+        from_voc: manifest.count(Origin::Voc),
+        from_sbd: manifest.count(Origin::Sbd),
         notes: lists.notes,
         masks: targets.masks,
         list: targets.list,
@@ -161,7 +161,7 @@ impl Targets {
 
     /// Puts everything in its place, the list last: without it nothing is trained on.
     fn finish(&self, lists: &Lists, manifest: &Manifest) -> Result<(), DataError> {
-        let ids: String = lists.augmented().map(|id| format!("{id}\n")).collect();
+        let ids: String = lists.augmented().flat_map(|id| [id, "\n"]).collect();
         fs::rename(&self.partial, &self.masks).map_err(DataError::io("rename", &self.partial))?;
         write_whole(&self.manifest, &manifest.to_json(&self.manifest)?)?;
         write_whole(&self.list, ids.as_bytes())

@@ -42,15 +42,8 @@ impl Manifest {
         Self { labels, counts: lists.counts(), years: lists.years(), masks }
     }
 
-    pub fn from_voc(&self) -> usize {
-        self.from(Origin::Voc)
-    }
-
-    pub fn from_sbd(&self) -> usize {
-        self.from(Origin::Sbd)
-    }
-
-    fn from(&self, origin: Origin) -> usize {
+    /// How many masks have these labels.
+    pub fn count(&self, origin: Origin) -> usize {
         self.masks.iter().filter(|mask| mask.source == origin).count()
     }
 
