@@ -184,6 +184,19 @@ pub enum DataError {
         missing: Vec<PathBuf>,
     },
 
+    /// Files that something is made from and that are not on disk.
+    #[error("{} of the {total} files that make {what} are missing\n  first {}: {}\nhelp: {help}", missing.len(), missing.len().min(SHOWN_FILES), paths(&missing[..missing.len().min(SHOWN_FILES)]))]
+    MissingSources {
+        /// What is made.
+        what: &'static str,
+        /// How many files it takes.
+        total: usize,
+        /// All that are missing; the message shows the first twenty.
+        missing: Vec<PathBuf>,
+        /// The mend.
+        help: &'static str,
+    },
+
     /// Pictures in the training split and in one that is evaluated.
     #[error("{train} and {val} share {} pictures, first {}\nhelp: what is trained on measures nothing: leave them out of one split, or allow it: overlap = \"allow\"", shared.len(), shared[..shared.len().min(SHOWN)].join(", "))]
     Overlap {

@@ -12,10 +12,13 @@
 //! | [`label_map`] | one class index a pixel, as index PNGs |
 //! | [`id_list`] | lists of ids, one a line |
 //! | [`mat5`] | MATLAB's files of version 5, read and written |
+//! | [`sbd`] | the labels of SBD, which augment VOC 2012 |
+//! | [`augmented_voc`] | builds VOC's augmented training set from VOC and SBD |
 //! | [`loader`] | makes batches on worker threads, in order, with bounded memory |
 //! | [`scenes`] | draws pictures of overlapping shapes and writes them as a COCO folder |
 
 pub mod augment;
+pub mod augmented_voc;
 pub mod boxes;
 mod coco;
 pub mod detection;
@@ -27,6 +30,7 @@ pub mod label_map;
 pub mod loader;
 pub mod mat5;
 mod recognise;
+pub mod sbd;
 pub mod scenes;
 pub mod segmentation;
 mod split;

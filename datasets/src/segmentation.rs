@@ -27,6 +27,8 @@ use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+pub(crate) use voc::SEGMENTATION;
+
 pub use check::{Checked, LabelCounts, check};
 pub use classes::voc_class_names;
 pub use label_rule::{LabelRule, StrangeLabels};

@@ -69,11 +69,11 @@ fn a_mask_cut_off_anywhere_in_its_data_is_damaged() {
 }
 
 /// The data of the first chunk of a kind.
-fn chunk<'a>(png: &'a [u8], kind: &[u8; 4]) -> &'a [u8] {
+fn chunk(png: &[u8], kind: [u8; 4]) -> &[u8] {
     let mut rest = &png[8..];
     loop {
         let length = u32::from_be_bytes(rest[..4].try_into().unwrap()) as usize;
-        if &rest[4..8] == kind {
+        if rest[4..8] == kind {
             return &rest[8..8 + length];
         }
         rest = &rest[12 + length..];
@@ -84,11 +84,11 @@ fn chunk<'a>(png: &'a [u8], kind: &[u8; 4]) -> &'a [u8] {
 fn what_is_written_is_a_palette_png_of_256_colours() {
     let bytes = encode_label_map(&LabelMap { width: 2, height: 1, labels: vec![0, 15] }, &voc_palette()).unwrap();
     assert_eq!(
-        chunk(&bytes, b"IHDR"),
+        chunk(&bytes, *b"IHDR"),
         [0, 0, 0, 2, 0, 0, 0, 1, 8, 3, 0, 0, 0],
         "8 bits, colour type 3, not interlaced"
     );
-    let colours = chunk(&bytes, b"PLTE");
+    let colours = chunk(&bytes, *b"PLTE");
     assert_eq!(colours.len(), 256 * 3);
     assert_eq!((&colours[..6], &colours[45..48]), (&[0, 0, 0, 128, 0, 0][..], &[192, 128, 128][..]));
 }

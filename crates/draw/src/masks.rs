@@ -55,7 +55,9 @@ pub fn overlay(picture: &RgbImage, labels: &[u8], names: &[String], style: &Mask
     let mut blended = picture.clone();
     blend_labels(&mut blended, labels, style)?;
     let mut is_present = [false; 256];
-    labels.iter().for_each(|&label| is_present[usize::from(label)] = true);
+    for &label in labels {
+        is_present[usize::from(label)] = true;
+    }
     let present = (0..=VOID).filter(|&label| is_present[usize::from(label)] && style.plain != Some(label));
     let entries: Vec<_> = present.map(|label| entry(label, names, style)).collect();
     let strip = legend(picture.dimensions(), &entries)?;

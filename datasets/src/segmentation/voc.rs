@@ -16,7 +16,7 @@ use crate::split::Split;
 use crate::voc::HomeOf;
 
 /// Pictures with masks.
-const SEGMENTATION: HomeOf = HomeOf {
+pub(crate) const SEGMENTATION: HomeOf = HomeOf {
     is_home: |folder| folder.join("JPEGImages").is_dir() && folder.join("ImageSets/Segmentation").is_dir(),
     holds: &["JPEGImages", "ImageSets/Segmentation"],
     lists: "Segmentation",
