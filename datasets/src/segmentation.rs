@@ -27,7 +27,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-pub(crate) use voc::SEGMENTATION;
+pub(crate) use voc::{AUGMENTED_IDS, SEGMENTATION};
 
 pub use check::{Checked, LabelCounts, check};
 pub use classes::voc_class_names;

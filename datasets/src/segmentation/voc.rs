@@ -26,7 +26,9 @@ pub(crate) const SEGMENTATION: HomeOf = HomeOf {
 /// The list of VOC's training pictures and those that SBD adds.
 const AUGMENTED: &str = "trainaug";
 /// How many pictures that list has when it is whole.
-const AUGMENTED_IDS: usize = 10_582;
+pub(crate) const AUGMENTED_IDS: usize = 10_582;
+/// What to ask of a list of another length.
+const OTHER_COUNT: &str = "the list of VOC and SBD together has no more and no fewer: is it the right one?";
 /// How its masks and list are made.
 const BUILD_AUGMENTED: &str = "build it from VOC and SBD: wrs prepare voc-aug --voc DIR --sbd DIR --out DIR";
 
@@ -51,14 +53,7 @@ impl Reader for VocReader {
         if is_augmented {
             let counts = count_augmented(&home, &ids.iter().map(|listed| listed.id.as_str()).collect());
             if ids.len() != AUGMENTED_IDS {
-                faults.warn(|| {
-                    warning(
-                        &list,
-                        None,
-                        counts.clone(),
-                        "the list of VOC and SBD together has no more and no fewer: is it the right one?",
-                    )
-                });
+                faults.warn(|| warning(&list, None, counts.clone(), OTHER_COUNT));
             }
             notes.push(counts);
         }
