@@ -1,7 +1,10 @@
 //! From a record to a training sample: pure functions of their inputs and of the draw's seed, epoch and index.
 //!
 //! Pictures stay at 8 bits a channel until the batch is put together; a sample of 640 x 640 then waits in the loader with
-//! 1.2 MB instead of 4.9. [`batch_pixels`] makes the floats, resizing to the batch's size on the way.
+//! 1.2 MB instead of 4.9. [`batch_pixels`] makes the floats, resizing to the batch's size on the way; [`normalised_pixels`]
+//! makes those that pretrained backbones expect.
+//!
+//! The samples of detection are made by [`Augment`], those of segmentation by [`segmentation::SegmentationAugment`].
 //!
 //! A draw belongs to (seed, purpose, epoch, index of the sample), see [`wrs_ops::rng::Rng`].
 
@@ -12,7 +15,9 @@ mod hsv;
 mod letterbox;
 mod mosaic;
 mod multi_scale;
+mod normalise;
 mod sample;
+pub mod segmentation;
 
 pub use affine::{Affine, AffineGains};
 pub use batch::batch_pixels;
@@ -21,6 +26,7 @@ pub use hsv::{HsvGains, HsvTables};
 pub use letterbox::{Enlarge, Letterbox, rectangular_input};
 pub use mosaic::mosaic;
 pub use multi_scale::MultiScale;
+pub use normalise::{IMAGENET_MEAN, IMAGENET_STD, mean_colour, normalised_pixels};
 pub use sample::{Augment, LabelledImage, LoadImage, Sample};
 
 /// Whose draw it is: the same three numbers give the same augmentation.

@@ -11,11 +11,9 @@
 
 mod categories;
 mod check;
-mod fault;
 mod layout;
 mod options;
 mod pictures;
-mod split;
 mod training;
 
 use std::fmt;
@@ -26,19 +24,19 @@ use serde::{Deserialize, Serialize};
 pub(crate) use categories::distinct_names;
 pub use categories::unite_categories;
 pub use check::{Checked, Pictures, check};
-pub use fault::{Fault, Severity, offending_files};
-pub(crate) use fault::{Faults, warning};
 pub(crate) use layout::Reader;
 pub use layout::{Layout, recognise};
 pub use options::{FirstPixel, MissingImages, ReadOptions};
 pub(crate) use pictures::{count, find_pictures};
-pub use split::Split;
 pub(crate) use training::warn_of_boxes;
 pub use training::{EmptyImages, TrainingCounts, TrainingImage, TrainingSet};
 
 use crate::boxes::BoxXyxy;
 use crate::error::DataError;
+pub use crate::fault::{Fault, Severity, offending_files};
+pub(crate) use crate::fault::{Faults, warning};
 use crate::image::{Decoded, Frame, ImageSize, read_framed};
+pub use crate::split::Split;
 
 /// A class of objects; its class index is its position in [`DetectionDataset::categories`].
 #[derive(Clone, Debug, PartialEq, Eq)]

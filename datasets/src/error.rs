@@ -4,6 +4,8 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use crate::image::ImageSize;
+use crate::label_map::LabelMapError;
+use crate::mat5::Mat5Error;
 
 /// A fault in the data, with the file and record it sits in and the line that mends it.
 #[derive(Debug, thiserror::Error)]
@@ -79,6 +81,15 @@ pub enum DataError {
         help: &'static str,
     },
 
+    /// A MAT file that cannot be read, or does not hold what is wanted.
+    #[error("{}: {source}", path.display())]
+    Mat {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: Mat5Error,
+    },
+
     /// Several layouts under one root.
     #[error("{} holds data in several layouts: {}\nhelp: name one: data.source.folder.layout = \"{}\"", root.display(), found.join(", "), found[0])]
     Layouts {
@@ -138,6 +149,65 @@ pub enum DataError {
         got: ImageSize,
     },
 
+    /// A mask that holds no labels.
+    #[error("{}: {source}", path.display())]
+    Mask {
+        /// The mask.
+        path: PathBuf,
+        /// Why not.
+        source: LabelMapError,
+    },
+
+    /// A mask whose size is not its picture's.
+    #[error("{} is {mask_size} pixels, its picture {} {image_size}\nhelp: {help}", mask.display(), image.display())]
+    MaskSize {
+        /// The mask.
+        mask: PathBuf,
+        /// The picture.
+        image: PathBuf,
+        /// The mask's size.
+        mask_size: ImageSize,
+        /// The picture's, as stored.
+        image_size: ImageSize,
+        /// The mend.
+        help: &'static str,
+    },
+
+    /// Pictures or masks that are listed and not on disk.
+    #[error("{} files of the {total} pictures of {} are missing\n  first {}: {}\nhelp: unpack them there; to go on without these pictures: missing = \"skip\"", missing.len(), list.display(), missing.len().min(SHOWN_FILES), paths(&missing[..missing.len().min(SHOWN_FILES)]))]
+    MissingFiles {
+        /// The list or folder that names the pictures.
+        list: PathBuf,
+        /// How many pictures it names.
+        total: usize,
+        /// All that are missing; the message shows the first twenty.
+        missing: Vec<PathBuf>,
+    },
+
+    /// Files that something is made from and that are not on disk.
+    #[error("{} of the {total} files that make {what} are missing\n  first {}: {}\nhelp: {help}", missing.len(), missing.len().min(SHOWN_FILES), paths(&missing[..missing.len().min(SHOWN_FILES)]))]
+    MissingSources {
+        /// What is made.
+        what: &'static str,
+        /// How many files it takes.
+        total: usize,
+        /// All that are missing; the message shows the first twenty.
+        missing: Vec<PathBuf>,
+        /// The mend.
+        help: &'static str,
+    },
+
+    /// Pictures in the training split and in one that is evaluated.
+    #[error("{train} and {val} share {} pictures, first {}\nhelp: what is trained on measures nothing: leave them out of one split, or allow it: overlap = \"allow\"", shared.len(), shared[..shared.len().min(SHOWN)].join(", "))]
+    Overlap {
+        /// Name of the training split.
+        train: String,
+        /// Name of the other.
+        val: String,
+        /// The ids of all shared pictures; the message shows the first ten.
+        shared: Vec<String>,
+    },
+
     /// A resize that cannot be done.
     #[error("cannot resize a picture of {from} to {to}: {reason}\nhelp: sides are 1 to 2^31 - 1 pixels")]
     Resize {
@@ -173,11 +243,20 @@ pub enum DataError {
 /// How many missing pictures a message names.
 const SHOWN: usize = 10;
 
+/// How many missing pictures and masks.
+const SHOWN_FILES: usize = 20;
+
 impl DataError {
     /// Wraps a failure of the file system.
     pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.to_path_buf();
         move |source| Self::Io { action, path, source }
+    }
+
+    /// Wraps a fault in a MAT file.
+    pub fn mat(path: &Path) -> impl FnOnce(Mat5Error) -> Self {
+        let path = path.to_path_buf();
+        move |source| Self::Mat { path, source }
     }
 }
 

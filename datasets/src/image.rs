@@ -6,7 +6,9 @@ mod probe;
 mod resize;
 
 use std::fmt;
+use std::path::Path;
 
+pub(crate) use decode::decode_as_stored;
 pub use decode::{Decoded, Frame, ImageNote, decode_framed, decode_image, read_framed, read_image};
 pub use probe::{Probed, probe};
 pub use resize::{ResizeFilter, long_side_size, resize};
@@ -86,6 +88,15 @@ impl ImageRgb8 {
             self.pixels[to..to + bytes].copy_from_slice(&source.pixels[from..from + bytes]);
         }
     }
+}
+
+/// Endings of files taken for pictures; those that are neither JPEG nor PNG are refused by name when they are read.
+const PICTURES: [&str; 11] = ["jpg", "jpeg", "png", "bmp", "gif", "webp", "tif", "tiff", "heic", "avif", "mpo"];
+
+/// Whether a file is a picture by its name.
+pub(crate) fn has_picture_ending(path: &Path) -> bool {
+    let ending = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
+    PICTURES.contains(&ending.as_str())
 }
 
 #[cfg(test)]

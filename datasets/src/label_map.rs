@@ -2,11 +2,17 @@
 //!
 //! The index of a palette PNG is the label and its colour only how a viewer shows it, so palettes are never expanded.
 
-use std::fs;
-use std::io::{self, Cursor};
+mod palette;
+mod write;
+
+use std::fs::{self, File};
+use std::io::{self, BufRead, BufReader, Cursor, Seek};
 use std::path::Path;
 
-use png::{BitDepth, ColorType, DecodingError, Transformations};
+use png::{BitDepth, ColorType, DecodingError, EncodingError, Transformations};
+
+pub use palette::{Palette, voc_palette};
+pub use write::{encode_label_map, write_label_map};
 
 /// The label of pixels that are no class: VOC's outlines, what padding covers.
 pub const VOID: u8 = 255;
@@ -28,7 +34,18 @@ pub struct LabelMap {
     pub labels: Vec<u8>,
 }
 
-/// Why a file holds no label map.
+impl LabelMap {
+    /// How many pixels each label has.
+    pub fn histogram(&self) -> [u64; 256] {
+        let mut counts = [0; 256];
+        for &label in &self.labels {
+            counts[usize::from(label)] += 1;
+        }
+        counts
+    }
+}
+
+/// Why a label map cannot be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum LabelMapError {
     /// The file cannot be opened or read.
@@ -71,6 +88,24 @@ pub enum LabelMapError {
     /// The PNG is cut off or damaged.
     #[error("expected a whole PNG, got a damaged one: {0}\nhelp: write or fetch the file again")]
     Damaged(#[source] DecodingError),
+    /// A map that is no rectangle of pixels.
+    #[error(
+        "expected one label for each of {width}x{height} pixels, and at least one, got {labels}\nhelp: labels are rows from the top"
+    )]
+    Shape {
+        /// Columns.
+        width: usize,
+        /// Rows.
+        height: usize,
+        /// How many labels there are.
+        labels: usize,
+    },
+    /// The PNG cannot be made.
+    #[error("cannot encode: {0}")]
+    Encode(#[source] EncodingError),
+    /// The file cannot be written.
+    #[error("cannot write: {0}")]
+    Write(#[source] io::Error),
 }
 
 /// Reads an index PNG.
@@ -89,17 +124,8 @@ pub fn read_label_map(path: &Path) -> Result<LabelMap, LabelMapError> {
 /// Bytes that are no PNG, damaged ones, colours or alpha, labels above 255, and more than 100 million pixels.
 pub fn decode_label_map(bytes: &[u8]) -> Result<LabelMap, LabelMapError> {
     require_png(bytes)?;
-    let mut decoder = png::Decoder::new(Cursor::new(bytes));
-    decoder.set_transformations(Transformations::IDENTITY);
-    decoder.set_ignore_text_chunk(true);
-    decoder.set_ignore_iccp_chunk(true);
-    let header = decoder.read_header_info().map_err(LabelMapError::Damaged)?;
-    let (color, depth, (width, height)) = (header.color_type, header.bit_depth, header.size());
-    require_one_channel(color)?;
-    let pixels = (width as usize).checked_mul(height as usize);
-    if pixels.is_none_or(|pixels| pixels > MAX_PIXELS) {
-        return Err(LabelMapError::TooLarge { width, height });
-    }
+    let (header, decoder) = header(Cursor::new(bytes))?;
+    let Header { depth, width, height } = header;
     let mut reader = decoder.read_info().map_err(LabelMapError::Damaged)?;
     let size = reader.output_buffer_size().ok_or(LabelMapError::TooLarge { width, height })?;
     let mut samples = vec![0; size];
@@ -111,6 +137,39 @@ pub fn decode_label_map(bytes: &[u8]) -> Result<LabelMap, LabelMapError> {
         BitDepth::One | BitDepth::Two | BitDepth::Four => unpack(&samples, width, height, depth as usize),
     };
     Ok(LabelMap { width, height, labels })
+}
+
+/// The width and height of an index PNG, by its header alone.
+///
+/// # Errors
+/// What [`decode_label_map`] refuses by a header.
+pub fn probe_label_map(path: &Path) -> Result<(usize, usize), LabelMapError> {
+    let mut file = BufReader::new(File::open(path).map_err(LabelMapError::Read)?);
+    require_png(file.fill_buf().map_err(LabelMapError::Read)?)?;
+    let (Header { width, height, .. }, _) = header(file)?;
+    Ok((width as usize, height as usize))
+}
+
+struct Header {
+    depth: BitDepth,
+    width: u32,
+    height: u32,
+}
+
+/// Reads up to the pixels.
+fn header<R: BufRead + Seek>(source: R) -> Result<(Header, png::Decoder<R>), LabelMapError> {
+    let mut decoder = png::Decoder::new(source);
+    decoder.set_transformations(Transformations::IDENTITY);
+    decoder.set_ignore_text_chunk(true);
+    decoder.set_ignore_iccp_chunk(true);
+    let header = decoder.read_header_info().map_err(LabelMapError::Damaged)?;
+    let (color, depth, (width, height)) = (header.color_type, header.bit_depth, header.size());
+    require_one_channel(color)?;
+    let pixels = (width as usize).checked_mul(height as usize);
+    if pixels.is_none_or(|pixels| pixels > MAX_PIXELS) {
+        return Err(LabelMapError::TooLarge { width, height });
+    }
+    Ok((Header { depth, width, height }, decoder))
 }
 
 fn require_png(bytes: &[u8]) -> Result<(), LabelMapError> {

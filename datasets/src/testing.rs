@@ -7,7 +7,8 @@ use ::image::codecs::jpeg::JpegEncoder;
 use ::image::codecs::png::PngEncoder;
 use ::image::{ExtendedColorType, ImageEncoder};
 
-use crate::detection::{Checked, Pictures, ReadOptions, Split, check};
+use crate::detection::{Checked, Fault, Pictures, ReadOptions, Split, check};
+use crate::label_map::{LabelMap, encode_label_map, voc_palette};
 
 /// A folder with these files.
 pub(crate) fn folder(files: &[(&str, &[u8])]) -> tempfile::TempDir {
@@ -33,6 +34,12 @@ pub(crate) fn png(width: u32, height: u32, shade: u8) -> Vec<u8> {
     out
 }
 
+/// An index PNG whose labels are a function of column and row.
+pub(crate) fn index_png(width: usize, height: usize, label: impl Fn(usize, usize) -> u8) -> Vec<u8> {
+    let labels = (0..width * height).map(|i| label(i % width, i / width)).collect();
+    encode_label_map(&LabelMap { width, height, labels }, &voc_palette()).unwrap()
+}
+
 /// Everything a check of these splits says, paths relative to the root, a fault a paragraph.
 pub(crate) fn complaints(root: &Path, options: ReadOptions, splits: &[Split], pictures: Pictures) -> String {
     spell(root, &check(root, options, splits, pictures, 2))
@@ -40,7 +47,12 @@ pub(crate) fn complaints(root: &Path, options: ReadOptions, splits: &[Split], pi
 
 /// As [`complaints`], of a check that was made.
 pub(crate) fn spell(root: &Path, checked: &Checked) -> String {
-    let text: Vec<_> = checked.faults.iter().map(ToString::to_string).collect();
+    spell_faults(root, &checked.faults)
+}
+
+/// Faults, paths relative to the root, a fault a paragraph.
+pub(crate) fn spell_faults(root: &Path, faults: &[Fault]) -> String {
+    let text: Vec<_> = faults.iter().map(ToString::to_string).collect();
     let root = root.display().to_string();
     text.join("\n").replace(&format!("{root}/"), "").replace(&root, "ROOT")
 }

@@ -9,10 +9,13 @@ mod home;
 mod record;
 mod xml;
 
+pub(crate) use classes::VOCS;
+pub(crate) use home::HomeOf;
+
 use std::path::Path;
 
 use self::classes::Classes;
-use self::home::{homes, list_of, read_list};
+use self::home::{DETECTION, read_list};
 use self::record::Records;
 use crate::detection::{
     DetectionDataset, Faults, FirstPixel, ReadOptions, ReadReport, Reader, Split, count, find_pictures,
@@ -24,7 +27,7 @@ pub(crate) struct VocReader;
 
 impl Reader for VocReader {
     fn lies_under(&self, root: &Path) -> bool {
-        !homes(root).is_empty()
+        !DETECTION.all(root).is_empty()
     }
 
     fn looks_for(&self) -> &'static [&'static str] {
@@ -38,8 +41,8 @@ impl Reader for VocReader {
         split: &Split,
         faults: &mut Faults,
     ) -> Result<DetectionDataset, DataError> {
-        let home = home::only_home(root)?;
-        let list = list_of(&home, split)?;
+        let home = DETECTION.only(root)?;
+        let list = DETECTION.list(&home, split)?;
         let mut report = ReadReport::default();
         let stems = read_list(&list, &mut report.notes, faults)?;
         let (classes, mut parsed) = classes::read_all(&home, &stems, faults)?;

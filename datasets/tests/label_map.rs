@@ -6,7 +6,10 @@ mod masks;
 
 use masks::{Header, palette, png, png_of_data};
 use proptest::prelude::*;
-use wrs_datasets::label_map::{LabelMapError, decode_label_map};
+use wrs_datasets::label_map::{
+    LabelMap, LabelMapError, decode_label_map, encode_label_map, probe_label_map, read_label_map, voc_palette,
+    write_label_map,
+};
 
 fn refusal(bytes: &[u8]) -> String {
     decode_label_map(bytes).unwrap_err().to_string()
@@ -65,6 +68,55 @@ fn a_mask_cut_off_anywhere_in_its_data_is_damaged() {
     }
 }
 
+/// The data of the first chunk of a kind.
+fn chunk(png: &[u8], kind: [u8; 4]) -> &[u8] {
+    let mut rest = &png[8..];
+    loop {
+        let length = u32::from_be_bytes(rest[..4].try_into().unwrap()) as usize;
+        if rest[4..8] == kind {
+            return &rest[8..8 + length];
+        }
+        rest = &rest[12 + length..];
+    }
+}
+
+#[test]
+fn what_is_written_is_a_palette_png_of_256_colours() {
+    let bytes = encode_label_map(&LabelMap { width: 2, height: 1, labels: vec![0, 15] }, &voc_palette()).unwrap();
+    assert_eq!(
+        chunk(&bytes, *b"IHDR"),
+        [0, 0, 0, 2, 0, 0, 0, 1, 8, 3, 0, 0, 0],
+        "8 bits, colour type 3, not interlaced"
+    );
+    let colours = chunk(&bytes, *b"PLTE");
+    assert_eq!(colours.len(), 256 * 3);
+    assert_eq!((&colours[..6], &colours[45..48]), (&[0, 0, 0, 128, 0, 0][..], &[192, 128, 128][..]));
+}
+
+#[test]
+fn a_written_file_is_read_again_and_replaced_by_the_next() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("2007_000032.png");
+    for map in [
+        LabelMap { width: 40, height: 30, labels: vec![255; 1200] },
+        LabelMap { width: 3, height: 1, labels: vec![0, 20, 255] },
+    ] {
+        write_label_map(&path, &map, &voc_palette()).unwrap();
+        assert_eq!(read_label_map(&path).unwrap(), map);
+    }
+    let nowhere = folder.path().join("missing").join("a.png");
+    let map = LabelMap { width: 1, height: 1, labels: vec![0] };
+    assert!(matches!(write_label_map(&nowhere, &map, &voc_palette()), Err(LabelMapError::Write(_))));
+}
+
+#[test]
+fn a_map_that_is_no_rectangle_is_not_written() {
+    for (width, height, labels) in [(3, 2, 5), (3, 2, 7), (0, 4, 0), (usize::MAX, 2, 1)] {
+        let error = encode_label_map(&LabelMap { width, height, labels: vec![0; labels] }, &voc_palette()).unwrap_err();
+        assert!(matches!(error, LabelMapError::Shape { .. }), "{width}x{height}: {error}");
+    }
+}
+
 fn header() -> impl Strategy<Value = Header> {
     let depths =
         prop_oneof![(prop_oneof![Just(0), Just(3)], prop_oneof![Just(1), Just(2), Just(4), Just(8)]), Just((0, 16_u8))];
@@ -90,6 +142,16 @@ proptest! {
         let map = decode_label_map(&png(header, &samples)).unwrap();
         prop_assert_eq!((map.width, map.height), (header.width as usize, header.height as usize));
         prop_assert!(map.labels.iter().map(|&label| u16::from(label)).eq(samples));
+    }
+
+    #[test]
+    fn labels_come_back_as_they_were_written(
+        map in (1..70_usize, 1..50_usize).prop_flat_map(|(width, height)| {
+            let labels = prop::collection::vec(any::<u8>(), width * height);
+            labels.prop_map(move |labels| LabelMap { width, height, labels })
+        }),
+    ) {
+        prop_assert_eq!(decode_label_map(&encode_label_map(&map, &voc_palette()).unwrap()).unwrap(), map);
     }
 
     #[test]
@@ -126,11 +188,18 @@ proptest! {
     }
 }
 
-/// What is read has the size that it says, and fits the limit.
+/// What is read has the size that it says, by its header alone too, and fits the limit.
 fn check_shape(bytes: &[u8]) -> Result<(), TestCaseError> {
     if let Ok(map) = decode_label_map(bytes) {
         prop_assert_eq!(map.labels.len(), map.width * map.height);
         prop_assert!(map.labels.len() <= 100_000_000);
+    }
+    let file = tempfile::NamedTempFile::new()?;
+    std::fs::write(file.path(), bytes)?;
+    match (probe_label_map(file.path()), decode_label_map(bytes)) {
+        (Ok(size), Ok(map)) => prop_assert_eq!(size, (map.width, map.height)),
+        (Err(error), Ok(_)) => prop_assert!(false, "only the header is refused: {}", error),
+        (_, Err(_)) => {}
     }
     Ok(())
 }

@@ -20,10 +20,6 @@ pub struct LabelledBox {
 
 /// A line is this part of the mean of the picture's sides.
 const LINE_SHARE: f32 = 1.0 / 240.0;
-/// A line of text is this part of the mean of the picture's sides …
-const TEXT_SHARE: f32 = 1.0 / 36.0;
-/// … within these bounds: under 12 pixels letters run together.
-const TEXT_PX: (f32, f32) = (12.0, 96.0);
 
 /// Draws boxes, the first on top, so give them best first.
 ///
@@ -42,7 +38,7 @@ pub fn draw_boxes(picture: &mut RgbImage, boxes: &[LabelledBox]) -> Result<(), D
     let (width, height) = picture.dimensions();
     let mean_side = f32::midpoint(width as f32, height as f32);
     let thickness = (mean_side * LINE_SHARE).round().max(1.0) as i64;
-    let face = Face::new((mean_side * TEXT_SHARE).clamp(TEXT_PX.0, TEXT_PX.1).round())?;
+    let face = Face::for_picture(width, height)?;
 
     let rects = boxes.iter().map(|b| Rect::of_visible_part(b.bbox_xyxy, width, height));
     let visible: Vec<(Rect, &LabelledBox)> = rects.zip(boxes).filter_map(|(rect, b)| Some((rect?, b))).collect();

@@ -58,6 +58,14 @@ pub fn ink_on(background: Rgb<u8>) -> Rgb<u8> {
     if contrast_with_black >= contrast_with_white { Rgb([0; 3]) } else { Rgb([255; 3]) }
 }
 
+/// `share` of one colour, 0 to 1, over another.
+pub(crate) fn mix(mut under: Rgb<u8>, over: Rgb<u8>, share: f32) -> Rgb<u8> {
+    for (under, over) in under.0.iter_mut().zip(over.0) {
+        *under = (f32::from(*under) + (f32::from(over) - f32::from(*under)) * share).round() as u8;
+    }
+    under
+}
+
 /// Ottosson's OKLab to linear sRGB, hue in radians; channels may leave `0..=1`.
 fn linear_from_oklch(lightness: f64, chroma: f64, hue: f64) -> [f64; 3] {
     let (a, b) = (chroma * hue.cos(), chroma * hue.sin());

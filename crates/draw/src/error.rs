@@ -13,6 +13,19 @@ pub enum DrawError {
         /// The corners as given.
         bbox_xyxy: [f32; 4],
     },
+    /// Labels of another picture.
+    #[error("expected a label for each of {width}x{height} pixels, got {labels} labels")]
+    Labels {
+        /// Columns of the picture.
+        width: u32,
+        /// Rows of the picture.
+        height: u32,
+        /// How many labels there are.
+        labels: usize,
+    },
+    /// A share of colour that is none.
+    #[error("expected an opacity from 0 to 1, got {0}")]
+    Opacity(f32),
     /// The font built into this crate does not parse: the build is damaged.
     #[error("the built-in font cannot be read: {0}")]
     Font(#[from] ab_glyph::InvalidFont),

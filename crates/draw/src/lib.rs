@@ -1,5 +1,5 @@
-//! Detections on pictures: boxes with class names and scores in colours one can read, contact sheets,
-//! crops, and small line plots.
+//! What networks see, on pictures: boxes with class names and scores, classes of pixels with a legend, in colours one can
+//! read; contact sheets, crops, and small line plots.
 
 mod boxes;
 mod colour;
@@ -7,6 +7,8 @@ mod crop;
 mod error;
 mod folder;
 mod grid;
+mod legend;
+mod masks;
 mod plot;
 mod rect;
 mod text;
@@ -17,4 +19,6 @@ pub use crop::crop;
 pub use error::DrawError;
 pub use folder::{FolderError, OutputFolder, stem, write_file, write_png};
 pub use grid::grid;
+pub use legend::{LegendEntry, legend};
+pub use masks::{MaskStyle, blend_labels, overlay};
 pub use plot::{Panel, Scale, Series, plot_svg};

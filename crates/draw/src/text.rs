@@ -6,12 +6,18 @@
 use ab_glyph::{Font, FontRef, Glyph, PxScale, ScaleFont, point};
 use image::{Rgb, RgbImage};
 
+use crate::colour::mix;
 use crate::error::DrawError;
 
 static FONT: &[u8] = include_bytes!("../assets/DejaVuSans-Bold-subset.ttf");
 
 /// The mark of a text cut short.
 const ELLIPSIS: char = '…';
+
+/// A line of text is this part of the mean of the picture's sides …
+const TEXT_SHARE: f32 = 1.0 / 36.0;
+/// … within these bounds: under 12 pixels letters run together.
+const TEXT_PX: (f32, f32) = (12.0, 96.0);
 
 /// The built-in font at one size.
 pub(crate) struct Face {
@@ -23,6 +29,12 @@ impl Face {
     /// The face whose lines are `height_px` high, from the top of the highest letter to the foot of the lowest.
     pub fn new(height_px: f32) -> Result<Self, DrawError> {
         Ok(Self { font: FontRef::try_from_slice(FONT)?, scale: PxScale::from(height_px) })
+    }
+
+    /// The face for what is written on a picture of this size.
+    pub fn for_picture(width: u32, height: u32) -> Result<Self, DrawError> {
+        let mean_side = f32::midpoint(width as f32, height as f32);
+        Self::new((mean_side * TEXT_SHARE).clamp(TEXT_PX.0, TEXT_PX.1).round())
     }
 
     /// The glyphs of `text` in a row from `x = 0` on the baseline `y = 0`, and the row's width.
@@ -78,8 +90,5 @@ impl Face {
 fn blend(picture: &mut RgbImage, x: i64, y: i64, ink: Rgb<u8>, coverage: f32) {
     let (Ok(x), Ok(y)) = (u32::try_from(x), u32::try_from(y)) else { return };
     let Some(pixel) = picture.get_pixel_mut_checked(x, y) else { return };
-    let share = coverage.clamp(0.0, 1.0);
-    for (under, over) in pixel.0.iter_mut().zip(ink.0) {
-        *under = (f32::from(*under) + (f32::from(over) - f32::from(*under)) * share).round() as u8;
-    }
+    *pixel = mix(*pixel, ink, coverage.clamp(0.0, 1.0));
 }

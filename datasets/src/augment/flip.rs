@@ -2,22 +2,28 @@
 
 use crate::augment::LabelledImage;
 use crate::boxes::BoxXyxy;
+use crate::image::ImageRgb8;
 
 /// Mirrors a picture and its boxes left to right, in place.
 pub fn flip_left_right(sample: &mut LabelledImage) {
-    let size = sample.image.size;
-    for row in sample.image.pixels.chunks_exact_mut(size.width * 3) {
-        for x in 0..size.width / 2 {
-            let mirrored = size.width - 1 - x;
+    mirror_pixels(&mut sample.image);
+    let width = sample.image.size.width as f64;
+    for labelled in &mut sample.boxes {
+        let BoxXyxy { x0, x1, .. } = labelled.xyxy;
+        (labelled.xyxy.x0, labelled.xyxy.x1) = (width - x1, width - x0);
+    }
+}
+
+/// Mirrors a picture left to right, in place.
+pub(super) fn mirror_pixels(image: &mut ImageRgb8) {
+    let width = image.size.width;
+    for row in image.pixels.chunks_exact_mut(width.max(1) * 3) {
+        for x in 0..width / 2 {
+            let mirrored = width - 1 - x;
             for c in 0..3 {
                 row.swap(x * 3 + c, mirrored * 3 + c);
             }
         }
-    }
-    let width = size.width as f64;
-    for labelled in &mut sample.boxes {
-        let BoxXyxy { x0, x1, .. } = labelled.xyxy;
-        (labelled.xyxy.x0, labelled.xyxy.x1) = (width - x1, width - x0);
     }
 }
 
@@ -25,7 +31,7 @@ pub fn flip_left_right(sample: &mut LabelledImage) {
 mod tests {
     use super::*;
     use crate::boxes::PixelBox;
-    use crate::image::{ImageRgb8, ImageSize};
+    use crate::image::ImageSize;
 
     #[test]
     fn pixels_and_boxes_are_mirrored() {

@@ -7,15 +7,7 @@ use std::path::Path;
 
 use super::{DetectionDataset, Fault, Faults, Layout, ReadOptions, Split, recognise, warning};
 use crate::error::DataError;
-
-/// How much of each picture is read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Pictures {
-    /// The header: is it a picture, and of the size that its annotations say?
-    Headers,
-    /// Everything: the picture is decoded, and its bytes are compared with those of all others.
-    All,
-}
+pub use crate::survey::Pictures;
 
 /// What a check found.
 #[derive(Clone, Debug, PartialEq)]

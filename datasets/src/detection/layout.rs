@@ -1,12 +1,13 @@
-//! Telling one layout from another.
+//! How a data set lies on disk.
 
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
 use super::{DetectionDataset, Faults, ReadOptions, Split};
 use crate::error::DataError;
+use crate::recognise::{Candidate, only_layout};
 use crate::{coco, voc, yolo};
 
 /// How a data set lies on disk.
@@ -72,26 +73,9 @@ impl fmt::Display for Layout {
 /// # Errors
 /// [`DataError::Layout`] with everything looked for; [`DataError::Layouts`] where there are several.
 pub fn recognise(root: &Path) -> Result<Layout, DataError> {
-    let found: Vec<Layout> = Layout::ALL.into_iter().filter(|layout| layout.reader().lies_under(root)).collect();
-    match found.as_slice() {
-        [one] => Ok(*one),
-        [] => Err(DataError::Layout {
-            wanted: "detection data".into(),
-            root: root.to_path_buf(),
-            looked: looked_for(root),
-            help: if root.exists() {
-                "name the folder that holds one of these".into()
-            } else {
-                "the folder itself does not exist; check --data".into()
-            },
-        }),
-        several => Err(DataError::Layouts {
-            root: root.to_path_buf(),
-            found: several.iter().map(ToString::to_string).collect(),
-        }),
-    }
-}
-
-fn looked_for(root: &Path) -> Vec<PathBuf> {
-    Layout::ALL.into_iter().flat_map(|layout| layout.reader().looks_for()).map(|place| root.join(place)).collect()
+    let candidates = Layout::ALL.map(|layout| {
+        let reader = layout.reader();
+        Candidate { layout, lies_there: reader.lies_under(root), looks_for: reader.looks_for() }
+    });
+    only_layout("detection data", root, &candidates)
 }

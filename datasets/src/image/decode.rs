@@ -32,7 +32,7 @@ pub struct Decoded {
 /// Something about a file that a user should hear of once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ImageNote {
-    /// EXIF asks for a turn, but the annotations give the size as stored: the boxes are taken to mean the stored pixels.
+    /// EXIF asks for a turn, but the annotations give the size as stored: they are taken to mean the stored pixels.
     KeptAsStored,
     /// 16 bits a channel were scaled to 8.
     SixteenBits,
@@ -106,6 +106,19 @@ pub fn decode_image(bytes: &[u8], path: &Path, annotated: Option<ImageSize>) -> 
         }
         _ => Ok(Decoded { image: upright(image, orientation), notes }),
     }
+}
+
+/// Decodes a picture as it is stored, whatever turn EXIF asks for: what lies over it pixel by pixel, a mask, was drawn over
+/// the stored pixels. `path` is for messages.
+///
+/// # Errors
+/// [`DataError::Image`].
+pub(crate) fn decode_as_stored(bytes: &[u8], path: &Path) -> Result<Decoded, DataError> {
+    let Raw { image, orientation, mut notes } = decode_stored(bytes).map_err(|fault| fault.at(path))?;
+    if orientation != Orientation::NoTransforms {
+        notes.push(ImageNote::KeptAsStored);
+    }
+    Ok(Decoded { image, notes })
 }
 
 struct Raw {

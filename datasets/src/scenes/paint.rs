@@ -66,6 +66,8 @@ pub(super) struct Visible {
 pub(super) struct Scene {
     pub image: ImageRgb8,
     pub objects: Vec<Visible>,
+    /// Position among the objects of the front-most one of each pixel, or [`BACKGROUND`].
+    pub owner: Vec<u8>,
 }
 
 /// Paints a scene with shapes of the first `classes` kinds.
@@ -76,10 +78,11 @@ pub(super) fn paint(size: ImageSize, classes: usize, rng: &mut Rng) -> Scene {
     for _ in 0..wanted {
         painter.place_one(classes, rng);
     }
-    Scene { image: painter.canvas.finish(), objects: painter.visible() }
+    Scene { image: painter.canvas.finish(), objects: painter.visible(), owner: painter.owner }
 }
 
-const BACKGROUND: u8 = u8::MAX;
+/// The owner of pixels that no object covers.
+pub(super) const BACKGROUND: u8 = u8::MAX;
 
 struct Placed {
     class: usize,

@@ -1,7 +1,10 @@
 use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
 
 use super::*;
 use crate::detection::{DetectionDataset, EmptyImages, Split};
+use crate::error::DataError;
 use crate::image::read_image;
 
 const SMALL: ScenesOptions = ScenesOptions { train: 12, val: 5, size: 96, classes: MAX_CLASSES, seed: 4 };

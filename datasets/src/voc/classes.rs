@@ -10,7 +10,7 @@ use crate::detection::{Category, Faults, warning};
 use crate::error::DataError;
 
 /// VOC's own classes, in the order of the challenge.
-const VOCS: [&str; 20] = [
+pub(crate) const VOCS: [&str; 20] = [
     "aeroplane",
     "bicycle",
     "bird",

@@ -3,10 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use super::classes::{Classes, Parsed};
-use super::home::stem_of;
 use super::xml::Object;
 use crate::detection::{Annotation, Faults, FirstPixel, ImageRecord, ReadReport, warn_of_boxes, warning};
 use crate::error::DataError;
+use crate::id_list::stem_of;
 use crate::image::{Frame, ImageSize, probe};
 
 /// A box edge up to here, in every object of a split, means fractions instead of pixels.

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use super::data_yaml::{DataYaml, slashes};
 use crate::detection::{Faults, Split};
 use crate::error::DataError;
+use crate::image::has_picture_ending;
 
 /// A picture and where it was named.
 #[derive(Clone, Debug, PartialEq)]
@@ -14,9 +15,6 @@ pub(super) struct Listed {
     /// The list and the line, for pictures of lists.
     pub line: Option<(PathBuf, usize)>,
 }
-
-/// Endings of files taken for pictures; those that are neither JPEG nor PNG are refused by name when they are read.
-const PICTURES: [&str; 11] = ["jpg", "jpeg", "png", "bmp", "gif", "webp", "tif", "tiff", "heic", "avif", "mpo"];
 
 /// All pictures of a split, sorted by path. A file of a folder that is no picture by its ending is left out, with a note.
 ///
@@ -83,11 +81,6 @@ fn walk(folder: &Path, listed: &mut Vec<Listed>, strangers: &mut Vec<PathBuf>) -
         }
     }
     Ok(())
-}
-
-fn has_picture_ending(path: &Path) -> bool {
-    let ending = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
-    PICTURES.contains(&ending.as_str())
 }
 
 /// Adds the pictures of a list: one path a line, relative to the list's folder, or to the data's where nothing lies at the

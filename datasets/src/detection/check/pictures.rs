@@ -1,18 +1,13 @@
 //! Every picture read, in parallel; what is found stays in the order of the records.
 
-use std::convert::Infallible;
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::PathBuf;
 
 use super::Pictures;
-use crate::detection::{DetectionDataset, Fault, Faults, warning};
+use crate::detection::{DetectionDataset, Faults};
 use crate::error::DataError;
 use crate::image::{Frame, ImageNote, ImageSize, decode_framed, probe};
-use crate::loader::Loader;
-
-/// Pictures that may wait beside those being read, a worker.
-const AHEAD: usize = 4;
+use crate::survey::{remark, survey};
 
 /// What is read of a picture.
 #[derive(Clone, Debug)]
@@ -46,33 +41,17 @@ pub(super) fn check_pictures(
             tasks.push(Task { path: image.path.clone(), size: image.size, frame: image.frame });
         }
     }
-    let make = Arc::new(move |task: &Task| Ok::<_, Infallible>(look(task, pictures)));
-    let found = match Loader::start(workers, workers * AHEAD, tasks, make) {
-        Ok(found) => found,
-        Err(error) => {
-            faults.error(DataError::Option { option: "workers", expected: "threads".into(), got: error.to_string() });
-            return digests;
+    let record = |at: usize, Found { error, notes, digest }: Found, faults: &mut Faults| {
+        let (s, i) = places[at];
+        digests[s][i] = digest;
+        if let Some(error) = error {
+            faults.error(error);
+        }
+        for note in notes {
+            faults.warn(|| remark(&sets[s].images[i].path, note, KEPT_AS_STORED));
         }
     };
-    for ((s, i), found) in places.into_iter().zip(found) {
-        let path = &sets[s].images[i].path;
-        match found {
-            Ok(Found { error, notes, digest }) => {
-                digests[s][i] = digest;
-                if let Some(error) = error {
-                    faults.error(error);
-                }
-                for note in notes {
-                    faults.warn(|| remark(path, note));
-                }
-            }
-            Err(error) => faults.error(DataError::Image {
-                path: path.clone(),
-                problem: error.to_string(),
-                help: "replace the picture, and please report this: it is a fault of the program",
-            }),
-        }
-    }
+    survey(&tasks, workers, faults, |task| &task.path, move |task| look(task, pictures), record);
     digests
 }
 
@@ -101,16 +80,8 @@ fn look_at_all(task: &Task) -> Result<Found, DataError> {
     Ok(Found { error: None, notes: decoded.notes, digest: Some(blake3::hash(&bytes)) })
 }
 
-fn remark(path: &Path, note: ImageNote) -> Fault {
-    let (problem, help) = match note {
-        ImageNote::KeptAsStored => (
-            "EXIF asks for a turn, but the annotations give the size as stored: the boxes are taken to mean the stored pixels",
-            "look at its boxes: if they are turned, write the turned size and boxes into the annotations",
-        ),
-        ImageNote::SixteenBits => ("16 bits a channel are scaled to 8", "nothing to do, unless the range is narrower"),
-        ImageNote::Transparency => {
-            ("transparent pixels are laid over grey", "nothing to do, unless they hide something")
-        }
-    };
-    warning(path, None, problem.to_owned(), help)
-}
+/// What it means where EXIF asks for a turn and the annotations give the size as stored.
+const KEPT_AS_STORED: (&str, &str) = (
+    "EXIF asks for a turn, but the annotations give the size as stored: the boxes are taken to mean the stored pixels",
+    "look at its boxes: if they are turned, write the turned size and boxes into the annotations",
+);

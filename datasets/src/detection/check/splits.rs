@@ -1,10 +1,11 @@
 //! What lies between splits: categories that differ, pictures that are the same.
 
-use std::collections::{HashMap, HashSet};
-use std::path::{Path, PathBuf};
+use std::collections::HashSet;
+use std::path::Path;
 
 use crate::detection::categories::union;
 use crate::detection::{DetectionDataset, Faults, warning};
+use crate::survey::{Member, Repeated, repeated};
 
 /// Compares every split with the first, and every picture with those before it.
 pub(super) fn compare(
@@ -50,23 +51,20 @@ fn classes(set: &DetectionDataset) -> impl Iterator<Item = u32> {
 }
 
 fn compare_pictures(sets: &[DetectionDataset], digests: &[Vec<Option<blake3::Hash>>], faults: &mut Faults) {
-    let mut set_of_path: HashMap<&PathBuf, &str> = HashMap::new();
-    let mut first_of_digest: HashMap<blake3::Hash, (&str, &Path)> = HashMap::new();
-    for (set, digests) in sets.iter().zip(digests) {
-        for (image, digest) in set.images.iter().zip(digests) {
-            if let Some(other) = set_of_path.insert(&image.path, &set.name) {
-                let problem = format!("is a picture of {} and of {other}", set.name);
-                let help = "what is trained on measures nothing: leave it out of one split";
-                faults.warn(|| warning(&image.path, None, problem, help));
-                continue;
+    let members = sets.iter().zip(digests).flat_map(|(set, digests)| {
+        let pictures = set.images.iter().zip(digests);
+        pictures.map(|(image, digest)| Member { set: &set.name, path: &image.path, digest: *digest })
+    });
+    for again in repeated(members) {
+        faults.warn(|| match again {
+            Repeated::File { path, set, before } => {
+                let problem = format!("is a picture of {set} and of {before}");
+                warning(path, None, problem, "what is trained on measures nothing: leave it out of one split")
             }
-            let Some(digest) = digest else { continue };
-            if let Some((other, path)) = first_of_digest.get(digest) {
-                let problem = format!("has the same bytes as {}, a picture of {other}", path.display());
-                faults.warn(|| warning(&image.path, None, problem, "keep one of the two"));
-            } else {
-                first_of_digest.insert(*digest, (&set.name, &image.path));
+            Repeated::Bytes { path, first, before } => {
+                let problem = format!("has the same bytes as {}, a picture of {before}", first.display());
+                warning(path, None, problem, "keep one of the two")
             }
-        }
+        });
     }
 }

@@ -13,7 +13,8 @@ pub enum Split {
     /// The test part of whatever layout is there.
     Test,
     /// COCO: `annotations/instances_NAME.json` with the folder `NAME` (`5k` and `trainvalno5k` cut COCO 2014 by its list
-    /// files); YOLO: a key of the yaml; VOC: a list of `ImageSets/Main`.
+    /// files); YOLO: a key of the yaml; VOC: a list of `ImageSets/Main` or `ImageSets/Segmentation`; else the folders or the
+    /// list of that name.
     Named(String),
 }
 

@@ -160,6 +160,20 @@ impl DataError {
                 let problem = format!("the annotations say {wanted} pixels, the picture has {got}");
                 vec![error(path, None, problem, "the annotations belong to another copy of this picture")]
             }
+            Self::Mask { path, source } => {
+                let text = source.to_string();
+                let (problem, help) = text.split_once("\nhelp: ").unwrap_or((&text, "check that you may read it"));
+                vec![error(path, None, problem.to_owned(), help)]
+            }
+            Self::MaskSize { mask, image, mask_size, image_size, help } => {
+                let problem = format!("{mask_size} pixels, its picture {} has {image_size}", image.display());
+                vec![error(mask, None, problem, help)]
+            }
+            Self::MissingFiles { list, missing, .. } => {
+                let problem = format!("missing, though named in {}", list.display());
+                let help = "unpack it there; to go on without these pictures: missing = \"skip\"";
+                missing.into_iter().map(|path| error(path, None, problem.clone(), help)).collect()
+            }
             Self::Io { action, path, source } => {
                 vec![error(path, None, format!("cannot {action} it: {source}"), "check that you may use it")]
             }

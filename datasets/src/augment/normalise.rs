@@ -1,0 +1,62 @@
+//! Pictures to the floats that pretrained backbones expect.
+
+use crate::image::ImageRgb8;
+
+/// Mean of ImageNet's channels red, green, blue, in 0 to 1 (torchvision).
+pub const IMAGENET_MEAN: [f32; 3] = [0.485, 0.456, 0.406];
+/// Their standard deviations.
+pub const IMAGENET_STD: [f32; 3] = [0.229, 0.224, 0.225];
+
+/// The colour that is nearest to 0 once normalised.
+pub fn mean_colour(mean: [f32; 3]) -> [u8; 3] {
+    mean.map(|level| (level * 255.0).round().clamp(0.0, 255.0) as u8)
+}
+
+/// The pixels of a batch in 0 to 1, less the mean, divided by the standard deviation, a channel at a time.
+///
+/// # Shapes
+/// Out: `[B, H, W, 3]` where the pictures have one size, `[H, W]`; of pictures of several sizes, one after another.
+pub fn normalised_pixels<'a>(
+    pictures: impl IntoIterator<Item = &'a ImageRgb8>,
+    mean: [f32; 3],
+    std: [f32; 3],
+) -> Vec<f32> {
+    let of_channel =
+        |c: usize| -> [f32; 256] { std::array::from_fn(|level| (level as f32 / 255.0 - mean[c]) / std[c]) };
+    let [red, green, blue] = [of_channel(0), of_channel(1), of_channel(2)];
+    let mut out = Vec::new();
+    for picture in pictures {
+        let (pixels, _) = picture.pixels.as_chunks::<3>();
+        out.extend(
+            pixels.iter().flat_map(|&[r, g, b]| [red[usize::from(r)], green[usize::from(g)], blue[usize::from(b)]]),
+        );
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::image::ImageSize;
+
+    #[test]
+    fn each_channel_has_its_own_mean_and_deviation() {
+        let size = ImageSize { width: 2, height: 1 };
+        let picture = ImageRgb8 { size, pixels: vec![0, 255, 51, 255, 0, 102] };
+        let out = normalised_pixels([&picture, &picture], [0.5, 0.25, 0.2], [0.5, 0.25, 0.1]);
+        let expected = [-1.0, 3.0, 0.0, 1.0, -1.0, 2.0];
+        assert_eq!(out.len(), 12);
+        for (got, expected) in out.iter().zip(expected.iter().chain(&expected)) {
+            assert!((got - expected).abs() < 1e-6, "{got} {expected}");
+        }
+    }
+
+    #[test]
+    fn the_mean_colour_is_nearly_nothing() {
+        let colour = mean_colour(IMAGENET_MEAN);
+        assert_eq!(colour, [124, 116, 104]);
+        let grey = ImageRgb8::filled(ImageSize::square(1), colour);
+        let out = normalised_pixels([&grey], IMAGENET_MEAN, IMAGENET_STD);
+        assert!(out.iter().all(|level| level.abs() < 0.5 / 255.0 / 0.224), "{out:?}");
+    }
+}

@@ -1,0 +1,71 @@
+//! A folder that is there whole, drawn with the options in question, or not at all.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use super::{MAX_CLASSES, ScenesOptions, ScenesState};
+use crate::error::DataError;
+
+/// Smallest side that leaves room for the smallest objects.
+const MIN_SIZE: usize = 64;
+
+/// Draws a folder under `.NAME.partial` beside it and renames it when complete, unless it is there already by its marker, a
+/// file with the options.
+///
+/// # Errors
+/// [`DataError::Occupied`] if something else is there, [`DataError::Option`], [`DataError::Io`], those of `draw`.
+pub(super) fn write_once(
+    root: &Path,
+    marker: &str,
+    options: &ScenesOptions,
+    draw: impl Fn(&Path) -> Result<(), DataError>,
+) -> Result<ScenesState, DataError> {
+    check(options)?;
+    if root.exists() {
+        return present(root, marker, options);
+    }
+    let partial = partial_path(root);
+    if partial.exists() {
+        fs::remove_dir_all(&partial).map_err(DataError::io("remove", &partial))?;
+    }
+    draw(&partial)?;
+    write_json(&partial.join(marker), options)?;
+    fs::rename(&partial, root).map_err(DataError::io("rename", &partial))?;
+    Ok(ScenesState::Written)
+}
+
+fn check(options: &ScenesOptions) -> Result<(), DataError> {
+    let fault =
+        |option, expected: String, got: usize| Err(DataError::Option { option, expected, got: got.to_string() });
+    if !(1..=MAX_CLASSES).contains(&options.classes) {
+        return fault("scenes.classes", format!("1 to {MAX_CLASSES}"), options.classes);
+    }
+    if !(MIN_SIZE..=4096).contains(&options.size) {
+        return fault("scenes.size", format!("{MIN_SIZE} to 4096 pixels"), options.size);
+    }
+    Ok(())
+}
+
+fn present(root: &Path, marker: &str, options: &ScenesOptions) -> Result<ScenesState, DataError> {
+    let occupied = |reason: &str| Err(DataError::Occupied { path: root.to_path_buf(), reason: reason.into() });
+    let Ok(text) = fs::read(root.join(marker)) else {
+        return occupied("holds no made-up scenes of this kind");
+    };
+    match serde_json::from_slice::<ScenesOptions>(&text) {
+        Ok(found) if found == *options => Ok(ScenesState::Present),
+        _ => occupied("holds scenes drawn with other options"),
+    }
+}
+
+fn partial_path(root: &Path) -> PathBuf {
+    let name = root.file_name().unwrap_or_default().to_string_lossy();
+    root.with_file_name(format!(".{name}.partial"))
+}
+
+/// Writes a value as json.
+pub(super) fn write_json(path: &Path, value: &impl Serialize) -> Result<(), DataError> {
+    let text = serde_json::to_vec(value).map_err(std::io::Error::other).map_err(DataError::io("write", path))?;
+    fs::write(path, text).map_err(DataError::io("write", path))
+}

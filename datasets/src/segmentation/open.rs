@@ -1,0 +1,140 @@
+//! From what a layout lists to records that are on disk.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::black_and_white::BlackAndWhite;
+use super::classes::class_names;
+use super::layout::{Listed, Pair, recognise};
+use super::{
+    LabelRule, MissingFiles, SegmentationDataset, SegmentationLayout, SegmentationOptions, SegmentationRecord,
+};
+use crate::error::DataError;
+use crate::fault::{Faults, warning};
+use crate::split::Split;
+
+/// Masks that are looked into when a set is opened, to see whether they are black and white.
+const SAMPLED_MASKS: usize = 32;
+
+impl SegmentationDataset {
+    /// Opens a split under a data root. Every picture and mask must be there; of a test split the masks may all be absent.
+    ///
+    /// # Errors
+    /// The first fault found: no such layout or split, no names of classes, missing files, names that several files have,
+    /// masks of black and white.
+    pub fn open(root: &Path, options: &SegmentationOptions, split: &Split) -> Result<Self, DataError> {
+        let layout = options.layout.map_or_else(|| recognise(root), Ok)?;
+        let mut faults = Faults::first();
+        let data = read(root, layout, options, split, &mut faults);
+        faults.refuse()?;
+        let data = data?;
+        data.sample_masks()?;
+        Ok(data)
+    }
+
+    /// Looks whether masks spread over the split are black and white.
+    fn sample_masks(&self) -> Result<(), DataError> {
+        let count = self.images.len().min(SAMPLED_MASKS);
+        let mut masks = BlackAndWhite::default();
+        for i in 0..count {
+            let record = &self.images[i * self.images.len() / count];
+            if record.mask.is_some() {
+                masks.add(&record.read_raw_labels()?.histogram());
+            }
+        }
+        match self.images.first() {
+            Some(record) => masks.refuse(&self.name, &record.labels, record.mask.as_deref().unwrap_or(&record.image)),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Reads a split. What leaves something to go on with is pushed; an error ends the reading.
+pub(super) fn read(
+    root: &Path,
+    layout: SegmentationLayout,
+    options: &SegmentationOptions,
+    split: &Split,
+    faults: &mut Faults,
+) -> Result<SegmentationDataset, DataError> {
+    let Listed { name, home, source, pairs, class_names: usual, mut notes } =
+        layout.reader().list(root, split, faults)?;
+    let class_names = class_names(options, &home, usual)?;
+    let labels = Arc::new(LabelRule::new(class_names.len(), options)?);
+    let is_unlabelled = *split == Split::Test && pairs.iter().all(|pair| !pair.mask.is_file());
+    if is_unlabelled {
+        notes.push(format!("{name} has no masks: it serves prediction alone"));
+    }
+    let record = |pair: Pair| SegmentationRecord {
+        id: pair.id,
+        image: pair.image,
+        mask: (!is_unlabelled).then_some(pair.mask),
+        labels: Arc::clone(&labels),
+    };
+    let mut images: Vec<_> = pairs.into_iter().map(record).collect();
+    refuse_repeated(&mut images, &source, faults);
+    leave_out_missing(&mut images, options.missing, &source, &mut notes, faults);
+    if images.is_empty() && faults.errors() == 0 {
+        return Err(DataError::Record {
+            path: source,
+            record: format!("split {split}"),
+            expected: "pictures".into(),
+            got: "none".into(),
+            help: "unpack the pictures, or name another split",
+        });
+    }
+    Ok(SegmentationDataset { name, class_names, images, notes })
+}
+
+/// Leaves out records whose id another one has: predictions are written under their ids.
+fn refuse_repeated(images: &mut Vec<SegmentationRecord>, source: &Path, faults: &mut Faults) {
+    let mut first: HashMap<String, PathBuf> = HashMap::new();
+    images.retain(|record| {
+        let Some(other) = first.get(&record.id) else {
+            first.insert(record.id.clone(), record.image.clone());
+            return true;
+        };
+        faults.error(DataError::Record {
+            path: source.to_path_buf(),
+            record: record.id.clone(),
+            expected: "one picture of this name".into(),
+            got: format!("{} and {}", other.display(), record.image.display()),
+            help: "rename one of the two",
+        });
+        false
+    });
+}
+
+fn leave_out_missing(
+    images: &mut Vec<SegmentationRecord>,
+    policy: MissingFiles,
+    source: &Path,
+    notes: &mut Vec<String>,
+    faults: &mut Faults,
+) {
+    let total = images.len();
+    let mut missing = Vec::new();
+    images.retain(|record| {
+        let before = missing.len();
+        let files = std::iter::once(&record.image).chain(&record.mask);
+        missing.extend(files.filter(|path| !path.is_file()).cloned());
+        missing.len() == before
+    });
+    let Some(first) = missing.first() else { return };
+    match policy {
+        MissingFiles::Refuse => {
+            faults.error(DataError::MissingFiles { list: source.to_path_buf(), total, missing });
+        }
+        MissingFiles::Skip => {
+            for path in &missing {
+                let problem = format!("missing, though named in {}: its picture is left out", source.display());
+                faults.warn(|| warning(path, None, problem, "unpack it there"));
+            }
+            let (left_out, first) = (total - images.len(), first.display());
+            notes.push(format!(
+                "{left_out} of {total} pictures are left out: they or their masks are missing, first {first}"
+            ));
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! How to read a segmentation data set.
+
+use serde::{Deserialize, Serialize};
+
+use super::SegmentationLayout;
+
+/// How to read a segmentation data set.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SegmentationOptions {
+    /// The layout; without it, the one that is there.
+    pub layout: Option<SegmentationLayout>,
+    /// Names by class index, the background among them. Without them: those of `classes.txt` beside the data, one a line,
+    /// else VOC's 21 for VOC data.
+    pub class_names: Option<Vec<String>>,
+    /// Labels of the files that mean no class, beside 255: 11 in SegNet's CamVid.
+    pub void_labels: Vec<u8>,
+    /// Labels of the files that mean another class than their number says, each with its class (or 255): `(255, 1)` for
+    /// masks of black and white.
+    pub mask_map: Vec<(u8, u8)>,
+    /// What to do about labels that are neither class nor void.
+    pub unknown_labels: UnknownLabels,
+    /// What to do about missing files.
+    pub missing: MissingFiles,
+    /// Whether pictures may be trained on and evaluated on; for [`super::check()`].
+    pub overlap: Overlap,
+}
+
+/// What to do about labels that are neither class nor void.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum UnknownLabels {
+    /// An error that names mask, label and place.
+    #[default]
+    Refuse,
+    /// They become void: neither trained on nor scored.
+    Void,
+}
+
+/// What to do about pictures and masks that are listed but not on disk.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum MissingFiles {
+    /// An error that lists them.
+    #[default]
+    Refuse,
+    /// Their records are left out, with a note.
+    Skip,
+}
+
+/// Whether a picture may be in the training split and in one that is evaluated.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Overlap {
+    /// An error: what is trained on measures nothing.
+    #[default]
+    Refuse,
+    /// As asked, for example to see whether a network can learn a few pictures by heart.
+    Allow,
+}
