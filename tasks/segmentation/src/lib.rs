@@ -1,1 +1,5 @@
 //! DeepLabv3: recipes, samples, model, loss, training, evaluation, prediction.
+
+mod aspp;
+pub mod model;
+pub mod net;
