@@ -21,6 +21,7 @@ mod pass;
 mod pool;
 mod shaping;
 mod tape;
+mod tensor;
 
 pub use activate::activate;
 pub use add::add;
@@ -36,6 +37,7 @@ pub use pass::{Dims, InputGradient, Pass, Value};
 pub use pool::{PoolConfig, global_average_pool, max_pool};
 pub use shaping::{concat, resize_bilinear, upsample_nearest};
 pub use tape::Tape;
+pub use tensor::evaluate_tensor;
 pub use wrs_ops::norm_act::ResidualAt;
 pub use wrs_ops::resize::Corners;
 pub use wrs_ops::smooth::Smooth;

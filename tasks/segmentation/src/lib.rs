@@ -2,4 +2,5 @@
 
 mod aspp;
 pub mod model;
+pub mod module;
 pub mod net;

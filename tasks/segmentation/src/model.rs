@@ -143,6 +143,18 @@ impl DeepLabV3 {
         Ok(Outputs { logits, auxiliary })
     }
 
+    /// The logits of [`Self::forward`], without the second classifier.
+    ///
+    /// # Shapes
+    /// `x` `[B, H, W, 3]` to `[B, H, W, K]`.
+    ///
+    /// # Errors
+    /// As [`Self::forward`].
+    pub fn logits(&self, pass: &mut Pass<'_>, x: &Value) -> Result<Value, NnError> {
+        let low = self.forward_low(pass, x)?;
+        resize_bilinear(pass, &low, [x.dims().h, x.dims().w], self.corners)
+    }
+
     /// The logits as they are before they grow to the input's size, without the second classifier: what [`Self::labels`] wants.
     ///
     /// # Shapes

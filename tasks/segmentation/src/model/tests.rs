@@ -25,7 +25,7 @@ fn config(depth: ResNetDepth) -> ModelConfig {
 }
 
 /// Multiply-adds of the convolutions for one picture, in thousand millions, at each output stride and size.
-fn assert_work(config: &ModelConfig, expected: &[(OutputStride, usize, f64)]) {
+fn assert_work(config: &ModelConfig, expected: &[(OutputStride, usize, f64)]) -> Params {
     let (_, params) = DeepLabV3::new(config, CLASSES, 0);
     for &(output_stride, size, expected) in expected {
         let config = ModelConfig { output_stride, ..config.clone() };
@@ -37,6 +37,7 @@ fn assert_work(config: &ModelConfig, expected: &[(OutputStride, usize, f64)]) {
         let work = pass.flops() as f64 / 2e9;
         assert!((work - expected).abs() < 0.0051, "{config:?} at {size}: expected {expected}, got {work}");
     }
+    params
 }
 
 #[test]
@@ -44,7 +45,6 @@ fn work_is_the_published_one() {
     assert_work(&config(R18), &[(Sixteen, 513, 21.71), (Eight, 513, 69.00)]);
     assert_work(&config(R34), &[(Sixteen, 513, 35.71), (Eight, 513, 112.59)]);
     assert_work(&config(R50), &[(Sixteen, 513, 51.08), (Eight, 513, 168.65)]);
-    assert_work(&config(R152), &[(Sixteen, 513, 92.18), (Eight, 513, 314.57)]);
     let sizes = [
         (Sixteen, 513, 71.70),
         (Eight, 513, 248.67),
@@ -55,13 +55,21 @@ fn work_is_the_published_one() {
         (Sixteen, 321, 28.95),
         (Eight, 321, 98.92),
     ];
-    assert_work(&config(R101), &sizes);
+    let params = assert_work(&config(R101), &sizes);
+    // As many as in torchvision's state dict, where each norm has a `num_batches_tracked`.
+    assert_eq!(params.iter().len() + params.filters().len(), 668);
+}
+
+#[test]
+fn work_of_the_deepest_is_the_published_one() {
+    assert_work(&config(R152), &[(Sixteen, 513, 92.18), (Eight, 513, 314.57)]);
 }
 
 #[test]
 fn work_of_other_heads_is_the_published_one() {
     let paper = ModelConfig { head: Head::Paper, ..config(R101) };
-    assert_work(&paper, &[(Sixteen, 513, 71.06), (Eight, 513, 246.18)]);
+    let params = assert_work(&paper, &[(Sixteen, 513, 71.06), (Eight, 513, 246.18)]);
+    assert_eq!((params.trainable().len(), params.filters().len()), (58_040_661, 110));
     let auxiliary = Some(AuxiliaryConfig { dropout: 0.1, loss_weight: 0.5 });
     assert_work(&ModelConfig { auxiliary, ..config(R101) }, &[(Eight, 520, 258.74)]);
 }
