@@ -5,7 +5,7 @@ use wrs_backbones::{OutputStride, ResNetConfig, ResNetDepth};
 use wrs_nn::{Corners, NormConfig};
 
 /// DeepLabv3's choices.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct ModelConfig {
     /// Weighted layers of the ResNet: 18, 34, 50, 101 or 152.

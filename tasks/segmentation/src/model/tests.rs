@@ -1,7 +1,7 @@
-//! The work of a forward pass, over parameters that networks of one layout share.
+//! Parameters and work of the networks of full size: what their authors and torchvision publish.
 
 use super::*;
-use wrs_nn::{Buffer, InputGradient};
+use wrs_nn::{Buffer, InputGradient, Role};
 
 use OutputStride::{Eight, Sixteen};
 use ResNetDepth::{R18, R34, R50, R101, R152};
@@ -24,28 +24,65 @@ fn config(depth: ResNetDepth) -> ModelConfig {
     }
 }
 
-/// Multiply-adds of the convolutions for one picture, in thousand millions, at each output stride and size.
-fn assert_work(config: &ModelConfig, expected: &[(OutputStride, usize, f64)]) -> Params {
-    let (_, params) = DeepLabV3::new(config, CLASSES, 0);
+fn with_auxiliary(config: ModelConfig) -> ModelConfig {
+    ModelConfig { auxiliary: Some(AuxiliaryConfig { dropout: 0.1, loss_weight: 0.5 }), ..config }
+}
+
+/// Output stride, side of the picture, and multiply-adds of the convolutions in thousand millions.
+type Work = (OutputStride, usize, f64);
+
+/// `params` may be those of the same network with a second classifier, whose tensors come last.
+fn assert_work(config: &ModelConfig, params: &Params, expected: &[Work]) {
     for &(output_stride, size, expected) in expected {
-        let config = ModelConfig { output_stride, ..config.clone() };
+        let config = ModelConfig { output_stride, ..*config };
         let net = DeepLabV3::in_scope(&mut ParamsBuilder::new().root(), &config, CLASSES);
-        let mut pass = Pass::plan(&params);
+        let mut pass = Pass::plan(params);
         let dims = Dims { n: 1, h: size, w: size, c: 3 };
         let x = pass.input(dims, Buffer::default(), InputGradient::Skipped);
         net.forward(&mut pass, &x).unwrap();
         let work = pass.flops() as f64 / 2e9;
         assert!((work - expected).abs() < 0.0051, "{config:?} at {size}: expected {expected}, got {work}");
     }
+}
+
+/// Trainable values without and with the second classifier, convolutions and statistics without it.
+struct Counts {
+    plain: usize,
+    with_auxiliary: usize,
+    convolutions: usize,
+    statistics: usize,
+}
+
+fn assert_published(depth: ResNetDepth, counts: &Counts, work: &[Work]) -> Params {
+    let (_, params) = DeepLabV3::new(&with_auxiliary(config(depth)), CLASSES, 0);
+    let auxiliary = |trainable: bool| {
+        let tensors = params.iter().filter(|(_, p)| p.name.starts_with("aux_classifier."));
+        tensors.filter(|(_, p)| p.role.is_trainable() == trainable).map(|(_, p)| p.range.len()).sum::<usize>()
+    };
+    assert_eq!(params.trainable().len(), counts.with_auxiliary, "{depth:?}");
+    assert_eq!(params.trainable().len() - auxiliary(true), counts.plain, "{depth:?}");
+    assert_eq!(params.statistics().len() - auxiliary(false), counts.statistics, "{depth:?}");
+    let convolutions = params.iter().filter(|(_, p)| p.role == Role::ConvWeight).count();
+    // Two of them are the second classifier's; neither classifier's last one feeds a norm.
+    assert_eq!((convolutions - 2, params.filters().len()), (counts.convolutions, counts.convolutions), "{depth:?}");
+    assert_work(&config(depth), &params, work);
     params
 }
 
 #[test]
-fn work_is_the_published_one() {
-    assert_work(&config(R18), &[(Sixteen, 513, 21.71), (Eight, 513, 69.00)]);
-    assert_work(&config(R34), &[(Sixteen, 513, 35.71), (Eight, 513, 112.59)]);
-    assert_work(&config(R50), &[(Sixteen, 513, 51.08), (Eight, 513, 168.65)]);
-    let sizes = [
+fn smaller_networks_have_the_published_parameters_and_work() {
+    let counts = Counts { plain: 15_904_085, with_auxiliary: 16_053_034, convolutions: 28, statistics: 13_184 };
+    assert_published(R18, &counts, &[(Sixteen, 513, 21.71), (Eight, 513, 69.00)]);
+    let counts = Counts { plain: 26_012_245, with_auxiliary: 26_161_194, convolutions: 44, statistics: 20_608 };
+    assert_published(R34, &counts, &[(Sixteen, 513, 35.71), (Eight, 513, 112.59)]);
+    let counts = Counts { plain: 39_638_869, with_auxiliary: 42_004_074, convolutions: 61, statistics: 56_704 };
+    assert_published(R50, &counts, &[(Sixteen, 513, 51.08), (Eight, 513, 168.65)]);
+}
+
+#[test]
+fn the_papers_network_has_the_published_parameters_and_work() {
+    let counts = Counts { plain: 58_630_997, with_auxiliary: 60_996_202, convolutions: 112, statistics: 108_928 };
+    let work = [
         (Sixteen, 513, 71.70),
         (Eight, 513, 248.67),
         (Sixteen, 480, 59.59),
@@ -55,21 +92,22 @@ fn work_is_the_published_one() {
         (Sixteen, 321, 28.95),
         (Eight, 321, 98.92),
     ];
-    let params = assert_work(&config(R101), &sizes);
+    let params = assert_published(R101, &counts, &work);
+    assert_work(&with_auxiliary(config(R101)), &params, &[(Eight, 520, 258.74)]);
     // As many as in torchvision's state dict, where each norm has a `num_batches_tracked`.
-    assert_eq!(params.iter().len() + params.filters().len(), 668);
+    assert_eq!(params.iter().len() + params.filters().len(), 676);
 }
 
 #[test]
-fn work_of_the_deepest_is_the_published_one() {
-    assert_work(&config(R152), &[(Sixteen, 513, 92.18), (Eight, 513, 314.57)]);
+fn the_deepest_network_has_the_published_parameters_and_work() {
+    let counts = Counts { plain: 74_274_645, with_auxiliary: 76_639_850, convolutions: 163, statistics: 155_008 };
+    assert_published(R152, &counts, &[(Sixteen, 513, 92.18), (Eight, 513, 314.57)]);
 }
 
 #[test]
-fn work_of_other_heads_is_the_published_one() {
-    let paper = ModelConfig { head: Head::Paper, ..config(R101) };
-    let params = assert_work(&paper, &[(Sixteen, 513, 71.06), (Eight, 513, 246.18)]);
+fn the_papers_head_has_the_published_parameters_and_work() {
+    let config = ModelConfig { head: Head::Paper, ..config(R101) };
+    let (_, params) = DeepLabV3::new(&config, CLASSES, 0);
     assert_eq!((params.trainable().len(), params.filters().len()), (58_040_661, 110));
-    let auxiliary = Some(AuxiliaryConfig { dropout: 0.1, loss_weight: 0.5 });
-    assert_work(&ModelConfig { auxiliary, ..config(R101) }, &[(Eight, 520, 258.74)]);
+    assert_work(&config, &params, &[(Sixteen, 513, 71.06), (Eight, 513, 246.18)]);
 }
