@@ -5,7 +5,7 @@ mod resnet;
 mod width;
 
 pub use darknet53::{Darknet53, Darknet53Config};
-pub use resnet::{OutputStride, ResNet, ResNetConfig, ResNetDepth};
+pub use resnet::{OutputStride, ResNet, ResNetConfig, ResNetDepth, UnknownDepth, UnknownOutputStride};
 
 use wrs_nn::{NnError, Pass, Value};
 

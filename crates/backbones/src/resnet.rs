@@ -7,6 +7,7 @@ mod dilation;
 #[cfg(test)]
 mod tests;
 
+use serde::{Deserialize, Serialize};
 use wrs_nn::{
     ConvBn, ConvBnConfig, ConvBnNames, ConvConfig, ConvInit, NnError, NormConfig, Pass, PoolConfig, Scope, Value,
     max_pool,
@@ -16,7 +17,7 @@ use wrs_ops::Activation;
 use crate::width::channels_at;
 use crate::{Backbone, Stage};
 
-pub use dilation::OutputStride;
+pub use dilation::{OutputStride, UnknownOutputStride};
 
 use block::{Block, BlockKind, BlockShape};
 use dilation::StagePlan;
@@ -28,8 +29,9 @@ const STAGES: [usize; 4] = [64, 128, 256, 512];
 /// Stride of the stem's convolution and pooling together.
 const STEM_STRIDE: usize = 4;
 
-/// The networks of the paper's Table 1, by their number of weighted layers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// The networks of the paper's Table 1, by their number of weighted layers; a recipe writes the number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "u64", into = "u64")]
 pub enum ResNetDepth {
     /// Basic blocks 2, 2, 2, 2.
     R18,
@@ -41,6 +43,32 @@ pub enum ResNetDepth {
     R101,
     /// Bottlenecks 3, 8, 36, 3.
     R152,
+}
+
+impl From<ResNetDepth> for u64 {
+    fn from(depth: ResNetDepth) -> Self {
+        match depth {
+            ResNetDepth::R18 => 18,
+            ResNetDepth::R34 => 34,
+            ResNetDepth::R50 => 50,
+            ResNetDepth::R101 => 101,
+            ResNetDepth::R152 => 152,
+        }
+    }
+}
+
+/// A number of layers that no ResNet has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("expected a depth of 18, 34, 50, 101 or 152, got {0}")]
+pub struct UnknownDepth(pub u64);
+
+impl TryFrom<u64> for ResNetDepth {
+    type Error = UnknownDepth;
+
+    fn try_from(layers: u64) -> Result<Self, UnknownDepth> {
+        let all = [Self::R18, Self::R34, Self::R50, Self::R101, Self::R152];
+        all.into_iter().find(|&depth| u64::from(depth) == layers).ok_or(UnknownDepth(layers))
+    }
 }
 
 impl ResNetDepth {

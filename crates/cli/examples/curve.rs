@@ -12,6 +12,7 @@ use clap::Parser;
 use wrs_detection::model::YoloV3;
 use wrs_golden::{Network, curve_model, judge_curve};
 use wrs_ops::conv::Algorithms;
+use wrs_segmentation::model::DeepLabV3;
 
 #[derive(Parser)]
 struct Arguments {
@@ -28,6 +29,10 @@ fn main() -> anyhow::Result<ExitCode> {
         "yolov3" => {
             let (net, params) = YoloV3::reference();
             Network { params, forward: Box::new(move |pass, x| net.forward(pass, x)) }
+        }
+        "deeplabv3" => {
+            let (net, params) = DeepLabV3::reference();
+            Network { params, forward: Box::new(move |pass, x| Ok(vec![net.forward(pass, x)?.logits])) }
         }
         other => bail!("{}: no network is called `{other}` here", arguments.golden.display()),
     };

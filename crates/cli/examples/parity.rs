@@ -1,6 +1,7 @@
 //! Judges one of our networks against a golden of the PyTorch references: outputs, every gradient, running statistics.
 //!
-//! `cargo run --release --example parity -- yolov3 GOLDEN.safetensors [--exact]`; exits 7 when the rule is broken.
+//! `cargo run --release --example parity -- MODEL GOLDEN.safetensors [--exact]`, the model being `yolov3` or `deeplabv3`;
+//! exits 7 when the rule is broken.
 
 #![allow(clippy::print_stdout)]
 
@@ -11,6 +12,7 @@ use clap::Parser;
 use wrs_detection::model::YoloV3;
 use wrs_golden::{Network, judge_parity};
 use wrs_ops::conv::Algorithms;
+use wrs_segmentation::model::DeepLabV3;
 
 #[derive(Parser)]
 struct Arguments {
@@ -26,6 +28,7 @@ struct Arguments {
 #[derive(Clone, Copy, clap::ValueEnum)]
 enum Model {
     Yolov3,
+    Deeplabv3,
 }
 
 fn main() -> anyhow::Result<ExitCode> {
@@ -34,6 +37,10 @@ fn main() -> anyhow::Result<ExitCode> {
         Model::Yolov3 => {
             let (net, params) = YoloV3::reference();
             Network { params, forward: Box::new(move |pass, x| net.forward(pass, x)) }
+        }
+        Model::Deeplabv3 => {
+            let (net, params) = DeepLabV3::reference();
+            Network { params, forward: Box::new(move |pass, x| Ok(vec![net.forward(pass, x)?.logits])) }
         }
     };
     let algorithms = if arguments.exact { Algorithms::Exact } else { Algorithms::Fast };

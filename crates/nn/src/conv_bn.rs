@@ -39,6 +39,16 @@ pub struct ConvBnConfig {
     pub activation: Activation,
 }
 
+/// What a norm does with the statistics of a batch where they are those of a single value.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SingleValue {
+    /// Nothing: it is an error, since nothing can be learned through a variance of zero.
+    #[default]
+    Refused,
+    /// It normalises by the running statistics and leaves them as they are.
+    RunningStatistics,
+}
+
 /// Where the two parts of the block lie in its scope.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ConvBnNames<'a> {
@@ -55,6 +65,7 @@ pub struct ConvBnNames<'a> {
 #[derive(Clone, Debug)]
 pub struct ConvBn {
     config: ConvBnConfig,
+    single_value: SingleValue,
     weight: ParamId,
     gamma: ParamId,
     beta: ParamId,
@@ -81,14 +92,22 @@ impl ConvBn {
         let mean = norm.add("running_mean", Role::RunningMean, &channels, Init::Constant(0.0));
         let var = norm.add("running_var", Role::RunningVar, &channels, Init::Constant(1.0));
         scope.add_filter(Filter { weight, bias: None, mean, var });
-        Self { config, weight, gamma, beta, mean, var, name: scope.path(names.conv) }
+        let single_value = SingleValue::default();
+        Self { config, single_value, weight, gamma, beta, mean, var, name: scope.path(names.conv) }
+    }
+
+    /// The same with another answer to batches of a single value per channel: a pooled map of one picture.
+    #[must_use]
+    pub fn with_single_value(self, single_value: SingleValue) -> Self {
+        Self { single_value, ..self }
     }
 
     /// # Shapes
     /// `x` `[N, H, W, I]` to `[N, h, w, O]`.
     ///
     /// # Errors
-    /// [`NnError::Shape`] when `x` does not fit; [`NnError::SingleValueNorm`] when training sees one value per channel.
+    /// [`NnError::Shape`] when `x` does not fit; [`NnError::SingleValueNorm`] when training sees one value per channel and
+    /// [`Self::with_single_value`] does not say what to do then.
     pub fn forward(&self, pass: &mut Pass<'_>, x: &Value) -> Result<Value, NnError> {
         self.run(pass, x, None)
     }
@@ -120,16 +139,23 @@ impl ConvBn {
         pass.count_flops(shape.flops());
         let wanted =
             x.wanted || shortcut.is_some_and(|s| s.value.wanted) || pass.trains(&[self.weight, self.gamma, self.beta]);
-        match self.statistics(pass) {
+        match self.statistics(pass, out_dims(&shape)) {
             Statistics::Frozen if !wanted => self.fold(pass, &shape, x, shortcut),
             statistics => self.normalise(pass, &shape, x, shortcut, (statistics, wanted)),
         }
     }
 
     /// Frozen statistics stay in use in training: they are the only ones the norm will ever have.
-    fn statistics(&self, pass: &Pass<'_>) -> Statistics {
+    fn statistics(&self, pass: &mut Pass<'_>, dims: Dims) -> Statistics {
         let frozen = [self.mean, self.var].iter().any(|&id| pass.params().is_frozen(id));
-        if pass.has_batch_statistics() && !frozen { Statistics::Batch } else { Statistics::Frozen }
+        if frozen || !pass.has_batch_statistics() {
+            return Statistics::Frozen;
+        }
+        if dims.pixels() == 1 && self.single_value == SingleValue::RunningStatistics {
+            pass.record_unmeasured(self.mean, self.var);
+            return Statistics::Frozen;
+        }
+        Statistics::Batch
     }
 
     /// With the norm folded into the convolution's last touch of each value; nothing is kept.

@@ -6,8 +6,8 @@ use crate::pass::{Pass, Slot, Value};
 use crate::tape::{Backward, Node};
 use crate::{Buffer, NnError};
 
-/// In training, drops each value with a probability and divides the others by the share that is kept; in any other pass, the
-/// value itself.
+/// In training, drops each value with a probability and divides the others by the share that is kept; in any other pass, and with
+/// probability 0, the value itself.
 ///
 /// The draw is a function of the pass's seed and step ([`Pass::with_draws`]) and of `layer`, the layer's name.
 ///
@@ -17,7 +17,7 @@ use crate::{Buffer, NnError};
 /// # Errors
 /// [`NnError::NoDraws`] in a training pass without draws, [`NnError::Shape`] for a probability outside [0, 1).
 pub fn dropout(pass: &mut Pass<'_>, x: &Value, probability: f64, layer: &str) -> Result<Value, NnError> {
-    if !pass.is_training() {
+    if !pass.is_training() || probability == 0.0 {
         return Ok(x.clone());
     }
     let draws = pass.draws().ok_or_else(|| NnError::NoDraws { layer: layer.to_owned() })?;

@@ -94,7 +94,7 @@ pub enum InputGradient {
 
 enum Kind {
     Train(Tape),
-    Calibrate(Vec<StatisticsUpdate>),
+    Calibrate(Calibrating),
     Eval,
     Plan,
 }
@@ -134,7 +134,7 @@ impl<'p> Pass<'p> {
     /// Batch statistics, collected for a [`crate::Calibration`], and nothing else kept: dropout is off and every activation goes
     /// with its last reader.
     pub fn calibrate(params: &'p Params, algorithms: Algorithms) -> Self {
-        Self::new(params, algorithms, Kind::Calibrate(Vec::new()))
+        Self::new(params, algorithms, Kind::Calibrate(Calibrating::default()))
     }
 
     /// No arithmetic: values have shapes and no numbers, and [`Self::flops`] counts.
@@ -171,9 +171,9 @@ impl<'p> Pass<'p> {
     }
 
     /// What the norms of a calibrating pass saw.
-    pub(crate) fn into_statistics(self) -> Result<Vec<StatisticsUpdate>, NnError> {
+    pub(crate) fn into_calibrating(self) -> Result<Calibrating, NnError> {
         match self.kind {
-            Kind::Calibrate(statistics) => Ok(statistics),
+            Kind::Calibrate(calibrating) => Ok(calibrating),
             Kind::Train(_) | Kind::Eval | Kind::Plan => Err(NnError::NotCalibrating),
         }
     }
@@ -244,10 +244,25 @@ impl<'p> Pass<'p> {
     pub(crate) fn record_statistics(&mut self, update: StatisticsUpdate) {
         match &mut self.kind {
             Kind::Train(tape) => tape.statistics.push(update),
-            Kind::Calibrate(statistics) => statistics.push(update),
+            Kind::Calibrate(calibrating) => calibrating.measured.push(update),
             Kind::Eval | Kind::Plan => {}
         }
     }
+
+    /// Leaves word that a norm saw a single value and kept to its running statistics.
+    pub(crate) fn record_unmeasured(&mut self, mean: ParamId, var: ParamId) {
+        if let Kind::Calibrate(calibrating) = &mut self.kind {
+            calibrating.unmeasured.extend([mean, var]);
+        }
+    }
+}
+
+/// What the norms of one calibrating pass saw.
+#[derive(Default)]
+pub(crate) struct Calibrating {
+    pub measured: Vec<StatisticsUpdate>,
+    /// Running statistics that a batch reached, but not with enough values to measure.
+    pub unmeasured: Vec<ParamId>,
 }
 
 /// What one norm saw in one pass.

@@ -1,7 +1,7 @@
-//! Layers without parameters that move values: concatenation and nearest upsampling.
+//! Layers without parameters that move values: concatenation and resizing.
 
 use wrs_ops::concat::{self as concat_op, Part, PartGradient};
-use wrs_ops::resize::{Interpolation, ResizeShape, resize, resize_backward};
+use wrs_ops::resize::{Corners, Interpolation, ResizeShape, resize, resize_backward};
 
 use crate::pass::{Dims, Pass, Slot, Value};
 use crate::tape::{Backward, Node};
@@ -69,26 +69,42 @@ impl Node for ConcatNode {
 /// # Errors
 /// [`NnError::Shape`] when `factor` is 0.
 pub fn upsample_nearest(pass: &mut Pass<'_>, x: &Value, factor: usize) -> Result<Value, NnError> {
+    let Dims { h, w, .. } = x.dims();
+    resized(pass, x, [factor * h, factor * w], Interpolation::Nearest)
+}
+
+/// Bilinear interpolation to another size, with PyTorch's coordinates; a single pixel fills the whole map.
+///
+/// # Shapes
+/// `[N, H, W, C]` to `[N, h, w, C]`, `size` being `[h, w]`.
+///
+/// # Errors
+/// [`NnError::Shape`] when a size is 0.
+pub fn resize_bilinear(pass: &mut Pass<'_>, x: &Value, size: [usize; 2], corners: Corners) -> Result<Value, NnError> {
+    resized(pass, x, size, Interpolation::Bilinear(corners))
+}
+
+fn resized(pass: &mut Pass<'_>, x: &Value, output: [usize; 2], interpolation: Interpolation) -> Result<Value, NnError> {
     let from = x.dims();
-    let dims = Dims { h: factor * from.h, w: factor * from.w, ..from };
-    let (input, output) = ([from.h, from.w], [dims.h, dims.w]);
-    let shape = ResizeShape { batch: from.n, input, output, channels: from.c };
+    let dims = Dims { h: output[0], w: output[1], ..from };
+    let shape = ResizeShape { batch: from.n, input: [from.h, from.w], output, channels: from.c };
     let y = pass
-        .compute(dims, x.wanted, |y| resize(&shape, Interpolation::Nearest, x.data.host(), y))
-        .map_err(NnError::shape("upsample"))?;
+        .compute(dims, x.wanted, |y| resize(&shape, interpolation, x.data.host(), y))
+        .map_err(NnError::shape("resize"))?;
     let slot = x.slot();
-    pass.record(&y, || Box::new(UpsampleNode { shape, slot }));
+    pass.record(&y, || Box::new(ResizeNode { shape, interpolation, slot }));
     Ok(y)
 }
 
-struct UpsampleNode {
+struct ResizeNode {
     shape: ResizeShape,
+    interpolation: Interpolation,
     slot: Slot,
 }
 
-impl Node for UpsampleNode {
+impl Node for ResizeNode {
     fn backward(self: Box<Self>, gy: Buffer, way: &mut Backward<'_>) -> Result<(), NnError> {
-        way.give(self.slot, |gx, store| resize_backward(&self.shape, Interpolation::Nearest, gy.host(), gx, store))
-            .map_err(NnError::shape("upsample"))
+        way.give(self.slot, |gx, store| resize_backward(&self.shape, self.interpolation, gy.host(), gx, store))
+            .map_err(NnError::shape("resize"))
     }
 }

@@ -4,7 +4,7 @@
 
 use wrs_nn::{
     Buffer, Calibration, Conv, ConvBn, ConvBnConfig, ConvConfig, Dims, InputGradient, NnError, NormConfig, Params,
-    ParamsBuilder, Pass, Value, dropout,
+    ParamsBuilder, Pass, SingleValue, Value, dropout,
 };
 use wrs_ops::Activation;
 use wrs_ops::conv::Algorithms;
@@ -125,6 +125,31 @@ fn a_calibrating_pass_computes_what_training_does_and_keeps_no_activation() {
     assert_eq!(calibrating.buffer().host(), net.run(&mut training, &a).unwrap().buffer().host());
     assert!(matches!(pass.into_tape(), Err(NnError::NotTraining)));
     assert!(matches!(Calibration::new(&params).add(training), Err(NnError::NotCalibrating)));
+}
+
+#[test]
+fn a_norm_that_only_single_values_reached_keeps_its_statistics() {
+    let mut builder = ParamsBuilder::new();
+    let config =
+        ConvBnConfig { conv: ConvConfig::same(3, 4, 1), norm: NormConfig::default(), activation: Activation::Identity };
+    let layer = ConvBn::new(&mut builder.root(), config).with_single_value(SingleValue::RunningStatistics);
+    let params = builder.build(0);
+    let calibrated = |batches: &[usize]| {
+        let (mut calibration, mut params) = (Calibration::new(&params), params.clone());
+        for &n in batches {
+            let dims = Dims { n, h: 1, w: 1, c: 3 };
+            let mut pass = Pass::calibrate(&params, Algorithms::Exact);
+            let x: Vec<f32> = (0..dims.len()).map(|i| (i * i % 7) as f32).collect();
+            let x = pass.input(dims, x.into(), InputGradient::Skipped);
+            layer.forward(&mut pass, &x).unwrap();
+            calibration.add(pass).unwrap();
+        }
+        calibration.finish(&mut params).unwrap();
+        params.statistics().host().to_vec()
+    };
+    assert_eq!(calibrated(&[1, 1]), params.statistics().host());
+    assert_ne!(calibrated(&[3]), params.statistics().host());
+    assert_eq!(calibrated(&[1, 3, 1]), calibrated(&[3]));
 }
 
 #[test]

@@ -6,8 +6,9 @@ mod common;
 
 use common::{assert_gradients, outputs, random};
 use wrs_nn::{
-    Buffer, Conv, ConvBn, ConvBnConfig, ConvConfig, ConvInit, Dims, InputGradient, NnError, NormConfig, Params,
-    ParamsBuilder, Pass, PoolConfig, Scope, Smooth, Value, activate, add, dropout, global_average_pool, max_pool,
+    Buffer, Conv, ConvBn, ConvBnConfig, ConvConfig, ConvInit, Corners, Dims, InputGradient, NnError, NormConfig,
+    Params, ParamsBuilder, Pass, PoolConfig, Scope, SingleValue, Smooth, Value, activate, add, dropout,
+    global_average_pool, max_pool, resize_bilinear,
 };
 use wrs_ops::Activation;
 use wrs_ops::conv::Algorithms;
@@ -33,6 +34,69 @@ fn pools_pass_their_gradients_on() {
     assert_gradients(&forward, &no_params(), DIMS, &random("x", DIMS.len()));
     let mean = outputs(&forward, &no_params(), Dims { n: 1, h: 1, w: 3, c: 1 }, &[1.0, 2.0, 6.0]);
     assert_eq!((mean[0].dims(), mean[0].buffer().host()), (Dims { n: 1, h: 1, w: 1, c: 1 }, &[3.0][..]));
+}
+
+#[test]
+fn resized_maps_pass_their_gradients_on() {
+    for corners in [Corners::Edges, Corners::Centres] {
+        for size in [[5, 6], [13, 11], [3, 2], [1, 1]] {
+            let forward = |pass: &mut Pass<'_>, x: &Value| Ok(vec![resize_bilinear(pass, x, size, corners)?]);
+            assert_gradients(&forward, &no_params(), DIMS, &random("x", DIMS.len()));
+        }
+        // A single pixel fills the map, and its gradient is the sum of the map's.
+        let broadcast = |pass: &mut Pass<'_>, x: &Value| Ok(vec![resize_bilinear(pass, x, [3, 5], corners)?]);
+        let single = Dims { n: 2, h: 1, w: 1, c: 2 };
+        let y = outputs(&broadcast, &no_params(), single, &[1.5, -2.0, 0.25, 8.0]);
+        assert_eq!(y[0].dims(), Dims { h: 3, w: 5, ..single });
+        let (first, second) = y[0].buffer().host().split_at(30);
+        assert!(
+            first.chunks(2).all(|pixel| pixel == [1.5, -2.0]) && second.chunks(2).all(|pixel| pixel == [0.25, 8.0])
+        );
+        assert_gradients(&broadcast, &no_params(), single, &random("x", 4));
+    }
+    let params = no_params();
+    let mut pass = Pass::eval(&params, Algorithms::Exact);
+    let x = pass.input(DIMS, Buffer::zeros(DIMS.len()), InputGradient::Skipped);
+    assert!(resize_bilinear(&mut pass, &x, [0, 3], Corners::Edges).is_err());
+}
+
+/// A pooled map behind a convolution with norm, that takes batches of one.
+fn pooled() -> (ConvBn, Params) {
+    let mut builder = ParamsBuilder::new();
+    let layer = conv_bn(&mut builder.root(), ConvConfig::same(4, 3, 1));
+    let mut params = builder.build(4);
+    for (name, values) in [("bn.running_mean", [0.3, -0.2, 0.1]), ("bn.running_var", [0.5, 2.0, 1.5])] {
+        params.values_mut(params.find(name).unwrap()).copy_from_slice(&values);
+    }
+    (layer.with_single_value(SingleValue::RunningStatistics), params)
+}
+
+#[test]
+fn a_norm_may_take_a_single_value_by_its_running_statistics() {
+    let (layer, mut params) = pooled();
+    let forward = |pass: &mut Pass<'_>, x: &Value| {
+        let pooled = global_average_pool(pass, x)?;
+        Ok(vec![layer.forward(pass, &pooled)?])
+    };
+    let one = Dims { n: 1, ..DIMS };
+    let x = random("x", one.len());
+    assert_gradients(&forward, &params, one, &x);
+    let before = params.clone();
+    let mut pass = Pass::train(&params, Algorithms::Exact);
+    let input = pass.input(one, x.clone().into(), InputGradient::Skipped);
+    let trained = forward(&mut pass, &input).unwrap().remove(0);
+    let mut tape = pass.into_tape().unwrap();
+    tape.update_statistics(&mut params).unwrap();
+    assert_eq!(params.statistics().host(), before.statistics().host());
+    let mut pass = Pass::eval(&params, Algorithms::Exact);
+    let input = pass.input(one, x.into(), InputGradient::Skipped);
+    let evaluated = forward(&mut pass, &input).unwrap().remove(0);
+    let pairs = trained.buffer().host().iter().zip(evaluated.buffer().host());
+    assert!(pairs.into_iter().all(|(a, b)| (a - b).abs() < 1e-6));
+    // Two values have statistics of their own.
+    let y = outputs(&forward, &params, DIMS, &random("x", DIMS.len()));
+    let [first, second] = [0, 3].map(|i| y[0].buffer().host()[i]);
+    assert!((first + second).abs() < 1e-5 && first.abs() > 0.9, "{first} {second}");
 }
 
 #[test]
@@ -107,6 +171,9 @@ fn dropout_draws_by_layer_and_step_and_only_in_training() {
     assert_ne!(base, run(train(1), "a").unwrap());
     assert_ne!(base, run(train(0), "b").unwrap());
     assert_eq!(run(Pass::eval(&params, Algorithms::Exact), "a").unwrap(), x);
+    let mut undrawn = Pass::train(&params, Algorithms::Exact);
+    let input = undrawn.input(DIMS, x.clone().into(), InputGradient::Wanted);
+    assert_eq!(dropout(&mut undrawn, &input, 0.0, "a").unwrap().buffer().host(), x);
     let error = run(Pass::train(&params, Algorithms::Exact), "classifier.drop").unwrap_err();
     assert!(matches!(&error, NnError::NoDraws { layer } if layer == "classifier.drop"), "{error}");
 }

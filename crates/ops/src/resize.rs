@@ -3,6 +3,7 @@
 //! A resize is a sparse matrix along H and another along W.  The forward applies both, the backward their transposes, by the
 //! same code: the one is the adjoint of the other by construction, and every output is written once, by one task.
 
+mod argmax;
 mod axis;
 mod separable;
 #[cfg(test)]
@@ -11,6 +12,8 @@ mod tests;
 use crate::simd::Isa;
 use crate::{ShapeError, Store, check_len};
 use axis::Taps;
+
+pub use argmax::{argmax, resize_argmax};
 
 /// Where a resize reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -43,8 +43,11 @@ pub struct SgdStep {
 pub enum Decay {
     /// Added to the gradient, so the moments see it (Adam with L2).
     Coupled,
-    /// Taken off the parameters directly (AdamW, Loshchilov and Hutter 2019).
+    /// Taken off the parameters directly, times the learning rate (AdamW as PyTorch has it).
     Decoupled,
+    /// Taken off the parameters directly, the learning rate left out (`tf.contrib.opt.AdamWOptimizer`; Loshchilov and Hutter
+    /// 2019, Algorithm 2, with a schedule multiplier of 1).
+    Unscaled,
 }
 
 /// One step of Adam (Kingma and Ba 2015; `torch.optim.Adam`, `torch.optim.AdamW`).
@@ -140,6 +143,7 @@ pub fn adam(
     let (added, factor) = match step.decay {
         Decay::Coupled => (step.weight_decay as f32, 1.0),
         Decay::Decoupled => (0.0, (1.0 - step.lr * step.weight_decay) as f32),
+        Decay::Unscaled => (0.0, (1.0 - step.weight_decay) as f32),
     };
     let block = blocks::VALUES;
     let tasks = params.par_chunks_mut(block).zip(grads.par_chunks(block));

@@ -19,8 +19,11 @@ pub enum OptimizerConfig {
     },
     /// [`Adam`] with coupled decay.
     Adam(AdamConfig),
-    /// [`Adam`] with decoupled decay.
+    /// [`Adam`] with decoupled decay, `w -= lr * decay * w` at each step, as in PyTorch.
     Adamw(AdamConfig),
+    /// [`Adam`] with decoupled decay that the learning rate does not scale, `w -= decay * w` at each step, as in
+    /// `tf.contrib.opt.AdamWOptimizer`: at a learning rate of 1e-4 ten thousand times as strong.
+    AdamwUnscaled(AdamConfig),
 }
 
 impl OptimizerConfig {
@@ -28,7 +31,7 @@ impl OptimizerConfig {
     pub fn momentum(&self) -> f64 {
         match self {
             Self::Sgd { momentum, .. } => *momentum,
-            Self::Adam(_) | Self::Adamw(_) => 0.0,
+            Self::Adam(_) | Self::Adamw(_) | Self::AdamwUnscaled(_) => 0.0,
         }
     }
 
@@ -44,15 +47,23 @@ impl OptimizerConfig {
             }
             Self::Adam(config) => Box::new(Adam::new(groups, config, Decay::Coupled)?),
             Self::Adamw(config) => Box::new(Adam::new(groups, config, Decay::Decoupled)?),
+            Self::AdamwUnscaled(config) => Box::new(Adam::new(groups, config, Decay::Unscaled)?),
         })
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::num::NonZeroU64;
+
+    use wrs_nn::Gradients;
+
     use super::*;
-    use crate::DecayScope;
+    use crate::schedule::Curve;
     use crate::tiny_net::tiny_net;
+    use crate::{DecayScope, RunLength, Schedule};
+
+    const LENGTH: RunLength = RunLength { steps: 10, steps_per_epoch: NonZeroU64::MIN };
 
     #[test]
     fn recipes_are_strict_and_round_trip() {
@@ -65,6 +76,10 @@ mod tests {
             (
                 "adamw = { beta1 = 0.9, beta2 = 0.999, eps = 1e-8 }",
                 OptimizerConfig::Adamw(AdamConfig { beta1: 0.9, beta2: 0.999, eps: 1e-8 }),
+            ),
+            (
+                "adamw-unscaled = { beta1 = 0.9, beta2 = 0.999, eps = 1e-8 }",
+                OptimizerConfig::AdamwUnscaled(AdamConfig { beta1: 0.9, beta2: 0.999, eps: 1e-8 }),
             ),
         ] {
             let recipe: Recipe = toml::from_str(&format!("optimizer = {{ {text} }}")).unwrap();
@@ -85,9 +100,35 @@ mod tests {
             (OptimizerConfig::Sgd { momentum: 1.5, nesterov: false }, "sgd.momentum"),
             (OptimizerConfig::Adam(AdamConfig { beta1: 1.0, beta2: 0.999, eps: 1e-8 }), "adam.beta1"),
             (OptimizerConfig::Adamw(AdamConfig { beta1: 0.9, beta2: f64::NAN, eps: 1e-8 }), "adam.beta2"),
+            (OptimizerConfig::AdamwUnscaled(AdamConfig { beta1: 0.9, beta2: 0.9, eps: -1.0 }), "adam.eps"),
         ] {
             let refusal = config.build(groups()).err().map(|e| e.to_string()).unwrap_or_default();
             assert!(refusal.starts_with(named), "{named}: {refusal}");
+        }
+    }
+
+    /// From rest, with gradient 1 for every value: the moments' quotient is the gradient's sign.
+    #[test]
+    fn one_step_of_each_decay_in_closed_form() {
+        let (lr, decay, adam) = (1e-3, 0.1, AdamConfig { beta1: 0.9, beta2: 0.999, eps: 1e-8 });
+        let params = tiny_net(0);
+        let sign = |g: f64| g / (g.abs() + adam.eps);
+        for (config, after) in [
+            (OptimizerConfig::Adam(adam), &(|w: f64| w - lr * sign(1.0 + decay * w)) as &dyn Fn(f64) -> f64),
+            (OptimizerConfig::Adamw(adam), &|w| w - lr * decay * w - lr * sign(1.0)),
+            (OptimizerConfig::AdamwUnscaled(adam), &|w| w - decay * w - lr * sign(1.0)),
+        ] {
+            let mut moved = params.clone();
+            let mut optimizer = config.build(Groups::by_role(&params, DecayScope::All, decay, &[]).unwrap()).unwrap();
+            let mut gradients = Gradients::new(&params);
+            gradients.finish().host_mut().fill(1.0);
+            let factors = Schedule { curve: Curve::Constant, warm_up: None }.at(0, LENGTH);
+            let settings = optimizer.groups().settings(lr, config.momentum(), &factors, 0);
+            optimizer.step(&mut moved, &mut gradients, &settings).unwrap();
+            for (got, w) in moved.trainable().host().iter().zip(params.trainable().host()) {
+                let expected = after(f64::from(*w));
+                assert!((f64::from(*got) - expected).abs() < 2e-7 * (1.0 + expected.abs()), "{config:?}: {w} to {got}");
+            }
         }
     }
 }

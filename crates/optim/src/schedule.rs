@@ -28,6 +28,11 @@ impl RunLength {
     fn progress(self, step: u64) -> f64 {
         if step >= self.steps { 1.0 } else { step as f64 / self.steps as f64 }
     }
+
+    /// The same epochs in a run that ends after as many steps as `horizon` says, if it says.
+    fn ending_at(self, horizon: Option<NonZeroU64>) -> Self {
+        Self { steps: horizon.map_or(self.steps, NonZeroU64::get), ..self }
+    }
 }
 
 /// How often a smooth curve moves.
@@ -61,6 +66,9 @@ pub enum Curve {
         floor: f64,
         /// How often it moves.
         every: Every,
+        /// The steps after which the factor stays at its floor; without it, those of the run.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        horizon: Option<NonZeroU64>,
     },
     /// `gamma^k` from the k-th milestone on (PyTorch's `MultiStepLR`).
     MultiStep {
@@ -76,14 +84,19 @@ pub enum Curve {
 impl Curve {
     /// The factor at a step.
     pub fn at(&self, step: u64, length: RunLength) -> f64 {
-        let progress = |every| match every {
-            Every::Step => length.progress(step),
-            Every::Epoch => length.progress(length.epoch(step) * length.steps_per_epoch.get()),
+        let moved = |every| match every {
+            Every::Step => step,
+            Every::Epoch => length.epoch(step) * length.steps_per_epoch.get(),
         };
         match self {
             Self::Constant => 1.0,
-            Self::Cosine { floor, every } => floor + (1.0 - floor) * (1.0 + (PI * progress(*every)).cos()) / 2.0,
-            Self::Polynomial { power, floor, every } => floor + (1.0 - floor) * (1.0 - progress(*every)).powf(*power),
+            Self::Cosine { floor, every } => {
+                floor + (1.0 - floor) * (1.0 + (PI * length.progress(moved(*every))).cos()) / 2.0
+            }
+            Self::Polynomial { power, floor, every, horizon } => {
+                let left = 1.0 - length.ending_at(*horizon).progress(moved(*every));
+                floor + (1.0 - floor) * left.powf(*power)
+            }
             Self::MultiStep { milestones, gamma, unit } => {
                 let now = match unit {
                     Every::Epoch => length.epoch(step),

@@ -2,8 +2,7 @@
 
 use candle_core::{Result, Tensor, bail};
 use candle_nn::ModuleT;
-use wrs_nn::{Dims, InputGradient, Pass};
-use wrs_ops::conv::Algorithms;
+use wrs_nn::evaluate_tensor;
 
 use crate::model::BOX_VALUES;
 use crate::saved::SavedNet;
@@ -21,12 +20,8 @@ impl ModuleT for SavedNet {
         if train {
             bail!("expected train = false: gradients do not flow through candle; train with wrs_detection::train");
         }
-        let (n, h, w, c) = xs.dims4()?;
-        let mut pass = Pass::eval(&self.params, Algorithms::Fast);
-        let pixels = xs.flatten_all()?.to_vec1::<f32>()?;
-        let x = pass.input(Dims { n, h, w, c }, pixels.into(), InputGradient::Skipped);
-        let outputs = self.net.forward(&mut pass, &x).map_err(candle_core::Error::wrap)?;
-        let width = BOX_VALUES + self.net.classes();
+        let outputs = evaluate_tensor(&self.params, xs, |pass, x| self.net.forward(pass, x))?;
+        let (n, width) = (xs.dim(0)?, BOX_VALUES + self.net.classes());
         let mut levels = Vec::with_capacity(outputs.len());
         for output in outputs {
             let predictors = output.dims().len() / (n * width);

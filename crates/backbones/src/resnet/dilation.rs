@@ -4,11 +4,14 @@
 //! Convolution for Semantic Image Segmentation", 2017, section 3.1).  For that the convolution that carried the stride must
 //! keep the dilation from before it, since its own input is as fine as ever.
 
+use serde::{Deserialize, Serialize};
+
 /// Strides of the four stages of the plain network.
 const STRIDES: [usize; 4] = [1, 2, 2, 2];
 
-/// Input pixels between neighbouring cells of the last map.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Input pixels between neighbouring cells of the last map; a recipe writes their number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "u64", into = "u64")]
 pub enum OutputStride {
     /// Two strides less.
     Eight,
@@ -26,6 +29,26 @@ impl OutputStride {
             Self::Sixteen => 16,
             Self::ThirtyTwo => 32,
         }
+    }
+}
+
+impl From<OutputStride> for u64 {
+    fn from(stride: OutputStride) -> Self {
+        stride.pixels() as Self
+    }
+}
+
+/// A number of pixels that is no output stride here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("expected an output stride of 8, 16 or 32, got {0}")]
+pub struct UnknownOutputStride(pub u64);
+
+impl TryFrom<u64> for OutputStride {
+    type Error = UnknownOutputStride;
+
+    fn try_from(pixels: u64) -> Result<Self, UnknownOutputStride> {
+        let all = [Self::Eight, Self::Sixteen, Self::ThirtyTwo];
+        all.into_iter().find(|&stride| u64::from(stride) == pixels).ok_or(UnknownOutputStride(pixels))
     }
 }
 

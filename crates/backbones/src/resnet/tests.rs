@@ -10,7 +10,7 @@ use wrs_nn::{Dims, ParamsBuilder, Pass, Role, Value};
 
 use super::block::{Block, BlockKind, BlockShape};
 use super::dilation::BlockPlan;
-use super::{ResNetConfig, ResNetDepth};
+use super::{OutputStride, ResNetConfig, ResNetDepth, UnknownDepth, UnknownOutputStride};
 
 /// With scales and inputs so small, shifts so large keep every value on its side of the activation's kink.
 const SCALE: f32 = 0.6;
@@ -54,4 +54,16 @@ fn bottlenecks_have_the_loss_s_slopes() {
     assert_block(BlockKind::Bottleneck, &BlockShape { c_in: 8, width: 8, plan: plan(1, 1, [1, 1]) }, 1);
     assert_block(BlockKind::Bottleneck, &BlockShape { c_in: 8, width: 8, plan: plan(2, 2, [1, 1]) }, 1);
     assert_block(BlockKind::Bottleneck, &BlockShape { c_in: 32, width: 8, plan: plan(1, 1, [2, 2]) }, 0);
+}
+
+#[test]
+fn recipes_write_depths_and_output_strides_as_numbers() {
+    for layers in [18, 34, 50, 101, 152] {
+        assert_eq!(ResNetDepth::try_from(layers).map(u64::from), Ok(layers));
+    }
+    assert_eq!(ResNetDepth::try_from(20), Err(UnknownDepth(20)));
+    for pixels in [8, 16, 32] {
+        assert_eq!(OutputStride::try_from(pixels).map(u64::from), Ok(pixels));
+    }
+    assert_eq!(OutputStride::try_from(4), Err(UnknownOutputStride(4)));
 }

@@ -9,14 +9,27 @@ use rayon::prelude::*;
 ///
 /// `x` `[N, inputs of H, inputs of W, C]`, `y` `[N, outputs of H, outputs of W, C]`.
 pub(super) fn apply(isa: Isa, taps: &[Taps; 2], channels: usize, x: &[f32], y: &mut [f32], store: Store) {
-    let [along_h, along_w] = taps;
-    let row = along_w.inputs * channels;
-    y.par_chunks_mut((along_w.outputs() * channels).max(1)).enumerate().for_each(|(i, y)| {
-        let image = i / along_h.outputs() * along_h.inputs * row;
-        let rows = Rows { taps: along_h.of_output(i % along_h.outputs()), values: &x[image..], len: row };
-        // SAFETY: every `isa` comes from `Isa::available`; the kernel promises nothing else.
-        unsafe { simd::run(isa, OutputRow { rows, along_w, channels, y, store }) }
+    y.par_chunks_mut((taps[1].outputs() * channels).max(1)).enumerate().for_each(|(i, y)| {
+        output_row(isa, taps, channels, x, i, y, store);
     });
+}
+
+/// Row `i` of the `[N * outputs of H]` that [`apply`] writes, `y` `[outputs of W, C]`.
+pub(super) fn output_row(
+    isa: Isa,
+    taps: &[Taps; 2],
+    channels: usize,
+    x: &[f32],
+    i: usize,
+    y: &mut [f32],
+    store: Store,
+) {
+    let [along_h, along_w] = taps;
+    let len = along_w.inputs * channels;
+    let image = i / along_h.outputs() * along_h.inputs * len;
+    let rows = Rows { taps: along_h.of_output(i % along_h.outputs()), values: &x[image..], len };
+    // SAFETY: every `isa` comes from `Isa::available`; the kernel promises nothing else.
+    unsafe { simd::run(isa, OutputRow { rows, along_w, channels, y, store }) }
 }
 
 /// The rows that an output row reads.

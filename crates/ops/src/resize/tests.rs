@@ -183,3 +183,37 @@ fn bilinear_to_other_sizes_is_pytorchs() {
     let expected: Vec<f64> = (0..33).map(|i| 1.0 + 9.0 * f64::from(i / 11) + 0.5 * f64::from(i % 11)).collect();
     assert_close(&y, &expected, 1e-7, "corners on corners");
 }
+
+#[test]
+fn the_largest_channel_of_a_resized_map_is_that_of_the_map_resized() {
+    for s in shapes().into_iter().chain([shape(2, [3, 4], [33, 65], 21)]) {
+        // Few different values, so that many are equal.
+        let x: Vec<f32> = normals(s.input_values(), "x").iter().map(|v| v.round()).collect();
+        for interpolation in ALL {
+            let mut y = vec![f32::NAN; s.output_values()];
+            resize(&s, interpolation, &x, &mut y).unwrap();
+            let mut expected = vec![0; y.len() / s.channels];
+            argmax(s.channels, &y, &mut expected).unwrap();
+            let got = same_in_any_pool(|| {
+                let mut labels = vec![7; expected.len()];
+                resize_argmax(&s, interpolation, &x, &mut labels).unwrap();
+                labels.into_iter().map(f32::from).collect()
+            });
+            assert_eq!(got, expected.into_iter().map(f32::from).collect::<Vec<_>>(), "{interpolation:?} {s:?}");
+        }
+    }
+}
+
+#[test]
+fn the_lowest_of_equal_channels_is_taken() {
+    let x = [1.0, 3.0, 3.0, -2.0, -2.0, -3.0, f32::NAN, 0.0, 0.0, f32::NAN, f32::NAN, f32::NAN];
+    let mut labels = [9; 4];
+    argmax(3, &x, &mut labels).unwrap();
+    assert_eq!(labels, [1, 0, 1, 0]);
+    assert!(argmax(0, &[], &mut []).is_err());
+    assert!(argmax(257, &[0.0; 257], &mut [0]).is_err());
+    assert!(argmax(3, &[0.0; 4], &mut [0]).is_err());
+    let s = shape(1, [2, 2], [4, 4], 1);
+    assert!(resize_argmax(&s, Interpolation::Nearest, &[0.0; 4], &mut [0; 15]).is_err());
+    assert!(resize_argmax(&s, Interpolation::Nearest, &[0.0; 3], &mut [0; 16]).is_err());
+}

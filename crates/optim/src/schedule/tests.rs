@@ -101,7 +101,7 @@ const TORCH_MULTI_STEP: [f64; 9] = [
 #[test]
 fn the_curves_are_pytorchs() {
     let cosine = Curve::Cosine { floor: 0.05, every: Every::Step };
-    let polynomial = Curve::Polynomial { power: 0.9, floor: 0.0, every: Every::Step };
+    let polynomial = Curve::Polynomial { power: 0.9, floor: 0.0, every: Every::Step, horizon: None };
     let multi_step = Curve::MultiStep { milestones: vec![3, 5], gamma: 0.1, unit: Every::Epoch };
     for step in 0..9 {
         close(cosine.at(step as u64, length(2, 4)), TORCH_COSINE[step]);
@@ -147,10 +147,43 @@ fn darknets_burn_in_and_steps() {
 
 #[test]
 fn per_epoch_a_curve_stands_still_within_the_epoch() {
-    let curve = Curve::Polynomial { power: 1.0, floor: 0.2, every: Every::Epoch };
+    let curve = Curve::Polynomial { power: 1.0, floor: 0.2, every: Every::Epoch, horizon: None };
     for (step, expected) in [(0, 1.0), (9, 1.0), (10, 0.8), (19, 0.8), (39, 0.4), (40, 0.2), (99, 0.2)] {
         close(curve.at(step, length(4, 10)), expected);
     }
+}
+
+/// The learning rates of the paper's segmentation recipe: 1e-4 to 1e-6 over 52 epochs of 1,059 steps, by TensorFlow's
+/// `polynomial_decay` at power 0.9; and as they are where its 30,000 steps were left as they were.
+#[test]
+fn the_papers_polynomial_with_the_runs_horizon_and_its_own() {
+    let polynomial = |horizon| Curve::Polynomial { power: 0.9, floor: 0.01, every: Every::Step, horizon };
+    let assert_rates = |curve: &Curve, expected: &[(u64, f64)]| {
+        for &(step, rate) in expected {
+            let got = 1e-4 * curve.at(step, length(52, 1059));
+            assert!((got / rate - 1.0).abs() < 1e-6, "step {step}: expected {rate}, got {got}");
+        }
+    };
+    let whole = [
+        (0, 1e-4),
+        (1, 9.999_838e-5),
+        (1_059, 9.828_488e-5),
+        (27_534, 5.405_279e-5),
+        (55_067, 1.005_356e-6),
+        (55_068, 1e-6),
+        (60_000, 1e-6),
+    ];
+    assert_rates(&polynomial(None), &whole);
+    assert_rates(&polynomial(NonZeroU64::new(55_068)), &whole);
+    let shorter = [(0, 1e-4), (15_000, 5.405_279e-5), (29_999, 1.009_252e-6), (30_000, 1e-6), (55_067, 1e-6)];
+    assert_rates(&polynomial(NonZeroU64::new(30_000)), &shorter);
+    let text = "curve = { polynomial = { power = 0.9, floor = 0.01, every = \"step\", horizon = 30000 } }";
+    let schedule: Schedule = toml::from_str(text).unwrap();
+    assert_eq!(schedule.curve, polynomial(NonZeroU64::new(30_000)));
+    assert_eq!(toml::from_str::<Schedule>(&toml::to_string(&schedule).unwrap()).unwrap(), schedule);
+    let text = "curve = { polynomial = { power = 0.9, floor = 0.01, every = \"step\" } }";
+    assert_eq!(toml::from_str::<Schedule>(text).unwrap().curve, polynomial(None));
+    assert!(toml::from_str::<Schedule>(&text.replace("\"step\"", "\"step\", horizon = 0")).is_err());
 }
 
 #[test]
@@ -195,10 +228,12 @@ proptest! {
     #[test]
     fn a_falling_curve_never_rises_and_stays_above_its_floor(
         floor in 0.0f64..=1.0, power in 0.1f64..4.0, epochs in 1u64..20, per_epoch in 1u64..20, step in 0u64..500,
+        horizon in (1u64..600).prop_map(|steps| NonZeroU64::new(steps).unwrap()),
     ) {
         let length = length(epochs, per_epoch);
         for every in [Every::Epoch, Every::Step] {
-            for curve in [Curve::Cosine { floor, every }, Curve::Polynomial { power, floor, every }] {
+            let polynomial = |horizon| Curve::Polynomial { power, floor, every, horizon };
+            for curve in [Curve::Cosine { floor, every }, polynomial(None), polynomial(Some(horizon))] {
                 let (now, next) = (curve.at(step, length), curve.at(step + 1, length));
                 prop_assert!(next <= now + 1e-12);
                 prop_assert!(next >= floor - 1e-12 && now <= 1.0 + 1e-12);
