@@ -3,7 +3,6 @@
 //! Written here and not by the crate `safetensors`, whose metadata comes out in random order: equal contents must give
 //! equal bytes.
 
-use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -13,6 +12,7 @@ use half::{bf16, f16};
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
 use crate::{Metadata, WeightsError};
@@ -108,24 +108,36 @@ pub(crate) fn read_metadata(path: &Path) -> Result<Metadata, WeightsError> {
         #[serde(rename = "__metadata__", default)]
         metadata: Option<Metadata>,
     }
+    let header: Header = read_header(path)?;
+    Ok(header.metadata.unwrap_or_default())
+}
+
+/// The names of a file's tensors, sorted, without reading the tensors.
+pub(crate) fn read_names(path: &Path) -> Result<Vec<String>, WeightsError> {
+    let header: Map<String, Value> = read_header(path)?;
+    let mut names: Vec<_> = header.into_iter().map(|(name, _)| name).filter(|name| name != METADATA_KEY).collect();
+    names.sort();
+    Ok(names)
+}
+
+fn read_header<T: DeserializeOwned>(path: &Path) -> Result<T, WeightsError> {
     let io_error = |source| WeightsError::Io { action: "read", path: path.to_owned(), source };
-    let broken = |reason: Cow<'_, str>| WeightsError::Format { file: name_of(path), reason: reason.into_owned() };
+    let broken = |reason: String| WeightsError::Format { file: name_of(path), reason };
     let mut file = File::open(path).map_err(io_error)?;
     let size = file.metadata().map_err(io_error)?.len();
     let mut length = [0; LENGTH_BYTES];
     if size < LENGTH_BYTES as u64 {
-        return Err(broken(format!("expected a header, got {size} bytes").into()));
+        return Err(broken(format!("expected a header, got {size} bytes")));
     }
     file.read_exact(&mut length).map_err(io_error)?;
     let length = u64::from_le_bytes(length);
     let room = (size - LENGTH_BYTES as u64).min(LARGEST_HEADER);
     if length > room {
-        return Err(broken(format!("expected a header of at most {room} bytes, got {length}").into()));
+        return Err(broken(format!("expected a header of at most {room} bytes, got {length}")));
     }
     let mut text = Vec::new();
     file.take(length).read_to_end(&mut text).map_err(io_error)?;
-    let header: Header = serde_json::from_slice(&text).map_err(|e| broken(e.to_string().into()))?;
-    Ok(header.metadata.unwrap_or_default())
+    serde_json::from_slice(&text).map_err(|e| broken(e.to_string()))
 }
 
 /// A file's name in messages.

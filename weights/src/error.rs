@@ -2,7 +2,9 @@
 
 use std::fmt;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+
+use wrs_nn::Params;
 
 use crate::darknet::{CfgError, DarknetError};
 
@@ -131,6 +133,12 @@ pub struct Mismatch {
     pub got: Vec<usize>,
 }
 
+impl fmt::Display for Mismatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: expected {:?}, got {:?}", self.name, self.expected, self.got)
+    }
+}
+
 /// Longer lists end with a count.
 const LISTED: usize = 10;
 
@@ -138,6 +146,16 @@ impl LoadReport {
     /// Whether every tensor of the file and of the model had its place.
     pub fn is_exact(&self) -> bool {
         self.problems() == 0
+    }
+
+    /// A line about the file, and one about each tensor that it did not fill, or that found no place.
+    pub fn lines(&self, file: &Path, params: &Params) -> Vec<String> {
+        let (file, tensors) = (file.display(), params.iter().len());
+        let mut lines = vec![format!("init    {file}: {} of {tensors} tensors loaded", self.loaded)];
+        lines.extend(self.missing.iter().map(|name| format!("        fresh, not in the file: {name}")));
+        lines.extend(self.mismatched.iter().map(|m| format!("        fresh, of another shape: {m}")));
+        lines.extend(self.unexpected.iter().map(|name| format!("        left over in the file: {name}")));
+        lines
     }
 
     fn problems(&self) -> usize {
@@ -149,7 +167,7 @@ impl LoadReport {
 impl fmt::Display for LoadReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for m in self.mismatched.iter().take(LISTED) {
-            writeln!(f, "  {}: expected {:?}, got {:?}", m.name, m.expected, m.got)?;
+            writeln!(f, "  {m}")?;
         }
         rest(f, self.mismatched.len(), "of another shape")?;
         for name in self.missing.iter().take(LISTED) {

@@ -1,5 +1,6 @@
 //! A network's parameters as safetensors that PyTorch reads: canonical names, PyTorch's axis order.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
@@ -11,6 +12,9 @@ use crate::{Metadata, WeightsError, container, layout};
 
 /// PyTorch's count of batches behind each batch norm: it takes part in nothing unless `momentum=None`.
 const IGNORED_SUFFIX: &str = "num_batches_tracked";
+
+/// The prefix of a file that holds the whole network.
+const WHOLE: &str = "";
 
 /// What a load does about tensors that have no counterpart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,13 +59,35 @@ pub fn read_metadata(path: &Path) -> Result<Metadata, WeightsError> {
     container::read_metadata(path)
 }
 
+/// The names of a file's tensors, sorted, without reading the tensors.
+///
+/// # Errors
+/// [`WeightsError::Io`], [`WeightsError::Format`].
+pub fn read_names(path: &Path) -> Result<Vec<String>, WeightsError> {
+    container::read_names(path)
+}
+
 /// Loads a file into a network; see [`load_bytes`].
 ///
 /// # Errors
 /// [`WeightsError`]; the network is then as it was.
 pub fn load_into(params: &mut Params, path: &Path, strictness: Strictness) -> Result<LoadReport, WeightsError> {
+    load_into_prefixed(params, path, WHOLE, strictness)
+}
+
+/// Loads the file of a part into a network: every name in it stands for the network's with `prefix` in front, as `conv1.weight`
+/// for `backbone.conv1.weight` under `backbone.`; tensors of the network elsewhere count as missing.  See [`load_bytes`].
+///
+/// # Errors
+/// [`WeightsError`]; the network is then as it was.
+pub fn load_into_prefixed(
+    params: &mut Params,
+    path: &Path,
+    prefix: &str,
+    strictness: Strictness,
+) -> Result<LoadReport, WeightsError> {
     let bytes = fs::read(path).map_err(|source| WeightsError::Io { action: "read", path: path.to_owned(), source })?;
-    load_bytes(params, &bytes, &container::name_of(path), strictness)
+    load(params, &bytes, &container::name_of(path), prefix, strictness)
 }
 
 /// Loads the bytes of a safetensors file into a network, by name; `file` is their name in messages.
@@ -77,8 +103,18 @@ pub fn load_bytes(
     file: &str,
     strictness: Strictness,
 ) -> Result<LoadReport, WeightsError> {
+    load(params, bytes, file, WHOLE, strictness)
+}
+
+fn load(
+    params: &mut Params,
+    bytes: &[u8],
+    file: &str,
+    prefix: &str,
+    strictness: Strictness,
+) -> Result<LoadReport, WeightsError> {
     let tensors = container::parse(bytes, file)?;
-    let (fitting, report) = compare(params, &tensors);
+    let (fitting, report) = compare(params, &tensors, prefix);
     if strictness == Strictness::Exact && !report.is_exact() {
         return Err(WeightsError::DoesNotFit { file: file.to_owned(), report });
     }
@@ -101,11 +137,12 @@ pub fn load_bytes(
 fn compare<'a>(
     params: &Params,
     tensors: &::safetensors::SafeTensors<'a>,
+    prefix: &str,
 ) -> (Vec<(ParamId, ::safetensors::tensor::TensorView<'a>)>, LoadReport) {
     let mut report = LoadReport::default();
     let mut fitting = Vec::new();
     for (id, parameter) in params.iter() {
-        let Ok(view) = tensors.tensor(&parameter.name) else {
+        let Some(view) = parameter.name.strip_prefix(prefix).and_then(|name| tensors.tensor(name).ok()) else {
             report.missing.push(parameter.name.clone());
             continue;
         };
@@ -116,7 +153,7 @@ fn compare<'a>(
             report.mismatched.push(Mismatch { name: parameter.name.clone(), expected, got });
         }
     }
-    let known: std::collections::BTreeSet<&str> = params.iter().map(|(_, p)| p.name.as_str()).collect();
+    let known: BTreeSet<&str> = params.iter().filter_map(|(_, p)| p.name.strip_prefix(prefix)).collect();
     let strange = |name: &&str| !known.contains(name) && name.rsplit('.').next() != Some(IGNORED_SUFFIX);
     report.unexpected = tensors.names().into_iter().filter(strange).map(str::to_owned).collect();
     report.unexpected.sort();
@@ -125,166 +162,4 @@ fn compare<'a>(
 }
 
 #[cfg(test)]
-mod tests {
-    use half::{bf16, f16};
-    use proptest::prelude::*;
-    use safetensors::Dtype;
-    use safetensors::tensor::{TensorView, serialize};
-    use wrs_nn::{Init, ParamsBuilder, Role};
-
-    use super::*;
-
-    fn network(classes: usize, seed: u64) -> Params {
-        let mut builder = ParamsBuilder::new();
-        let mut root = builder.root();
-        let draw = Init::Normal { std: 1.0 };
-        root.sub("conv").add("weight", Role::ConvWeight, &[4, 3, 2, 5], draw);
-        root.sub("bn").add("weight", Role::NormScale, &[4], draw);
-        root.sub("bn").add("running_var", Role::RunningVar, &[4], draw);
-        root.sub("head").add("weight", Role::LinearWeight, &[classes, 4], draw);
-        builder.build(seed)
-    }
-
-    fn bytes_of(params: &Params) -> Vec<u8> {
-        let mut bytes = Vec::new();
-        let metadata = Metadata::from([("task".into(), "detection".into()), ("classes".into(), "[\"a\"]".into())]);
-        write(params, &metadata, &mut bytes).unwrap();
-        bytes
-    }
-
-    fn bits(params: &Params) -> Vec<u32> {
-        params.trainable().host().iter().chain(params.statistics().host()).map(|v| v.to_bits()).collect()
-    }
-
-    fn le_bytes(values: impl IntoIterator<Item = f32>) -> Vec<u8> {
-        values.into_iter().flat_map(f32::to_le_bytes).collect()
-    }
-
-    #[test]
-    fn a_network_comes_back_bit_for_bit_and_with_its_metadata() {
-        let saved = network(7, 1);
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("net.safetensors");
-        let metadata = Metadata::from([("task".to_owned(), "detection".to_owned())]);
-        save(&saved, &metadata, &path).unwrap();
-        assert_eq!(read_metadata(&path).unwrap(), metadata);
-        let mut loaded = network(7, 2);
-        assert_ne!(bits(&loaded), bits(&saved));
-        let report = load_into(&mut loaded, &path, Strictness::Exact).unwrap();
-        assert_eq!(report, LoadReport { loaded: 4, ..LoadReport::default() });
-        assert_eq!(bits(&loaded), bits(&saved));
-    }
-
-    #[test]
-    fn equal_networks_give_equal_bytes_that_others_can_read() {
-        let params = network(7, 1);
-        let bytes = bytes_of(&params);
-        assert_eq!(bytes, bytes_of(&params));
-        let tensors = ::safetensors::SafeTensors::deserialize(&bytes).unwrap();
-        let conv = tensors.tensor("conv.weight").unwrap();
-        assert_eq!((conv.dtype(), conv.shape()), (Dtype::F32, &[4, 5, 3, 2][..]));
-        let memory = params.values(params.find("conv.weight").unwrap());
-        let (o, i, y, x) = (2, 3, 1, 0);
-        let at = 4 * (((o * 5 + i) * 3 + y) * 2 + x);
-        assert_eq!(conv.data()[at..at + 4], memory[((o * 3 + y) * 2 + x) * 5 + i].to_le_bytes());
-        assert_eq!(bytes.len() % 8, 0, "the header is padded");
-    }
-
-    #[test]
-    fn halves_are_converted_and_batch_counts_passed_over() {
-        let mut params = network(1, 1);
-        let conv = vec![0; 4 * 120];
-        let scale: Vec<u8> = [1.5f32, -2.0, 0.25, 3.0].iter().flat_map(|&v| f16::from_f32(v).to_le_bytes()).collect();
-        let var: Vec<u8> = [1.0f32, 2.0, 4.0, 0.5].iter().flat_map(|&v| bf16::from_f32(v).to_le_bytes()).collect();
-        let (head, count) = (le_bytes([1.0, 2.0, 3.0, 4.0]), 9i64.to_le_bytes());
-        let tensors = [
-            ("conv.weight", TensorView::new(Dtype::F32, vec![4, 5, 3, 2], &conv).unwrap()),
-            ("bn.weight", TensorView::new(Dtype::F16, vec![4], &scale).unwrap()),
-            ("bn.running_var", TensorView::new(Dtype::BF16, vec![4], &var).unwrap()),
-            ("bn.num_batches_tracked", TensorView::new(Dtype::I64, vec![], &count).unwrap()),
-            ("head.weight", TensorView::new(Dtype::F32, vec![1, 4], &head).unwrap()),
-        ];
-        load_bytes(&mut params, &serialize(tensors, None).unwrap(), "torch", Strictness::Exact).unwrap();
-        assert_eq!(params.values(params.find("bn.weight").unwrap()), [1.5, -2.0, 0.25, 3.0]);
-        assert_eq!(params.values(params.find("bn.running_var").unwrap()), [1.0, 2.0, 4.0, 0.5]);
-        assert_eq!(params.values(params.find("head.weight").unwrap()), [1.0, 2.0, 3.0, 4.0]);
-    }
-
-    #[test]
-    fn another_number_of_classes_is_refused_exactly_and_reported_partially() {
-        let file = network(80, 1);
-        let mut model = network(7, 2);
-        let before = bits(&model);
-        let error = load_bytes(&mut model, &bytes_of(&file), "coco", Strictness::Exact).unwrap_err();
-        assert!(error.to_string().contains("head.weight: expected [7, 4], got [80, 4]"), "{error}");
-        assert_eq!(bits(&model), before);
-        let report = load_bytes(&mut model, &bytes_of(&file), "coco", Strictness::Partial).unwrap();
-        assert_eq!((report.loaded, report.mismatched.len()), (3, 1));
-        let id = model.find("conv.weight").unwrap();
-        assert_eq!(model.values(id), file.values(id));
-        assert_eq!(model.statistics().host(), file.statistics().host());
-    }
-
-    #[test]
-    fn a_file_of_something_else_is_refused() {
-        let mut params = network(7, 1);
-        let before = bits(&params);
-        let data = [0; 8];
-        let stranger = |dtype, name, shape| {
-            let view = TensorView::new(dtype, shape, &data).unwrap();
-            serialize([(name, view)], None).unwrap()
-        };
-        let none = load_bytes(&mut params, &stranger(Dtype::F32, "fc", vec![2]), "x", Strictness::Partial);
-        assert!(matches!(none, Err(WeightsError::NothingFits { .. })));
-        let integers = load_bytes(&mut params, &stranger(Dtype::I16, "bn.weight", vec![4]), "x", Strictness::Partial);
-        assert!(matches!(integers, Err(WeightsError::Dtype { .. })));
-        let missing = load_into(&mut params, Path::new("no/such.safetensors"), Strictness::Exact).unwrap_err();
-        assert!(missing.to_string().starts_with("cannot read no/such.safetensors: "));
-        assert_eq!(bits(&params), before);
-    }
-
-    fn read_all_ways(bytes: &[u8]) {
-        let mut params = network(2, 1);
-        let before = bits(&params);
-        if load_bytes(&mut params, bytes, "fuzz", Strictness::Exact).is_err() {
-            assert_eq!(bits(&params), before, "a refused file must leave the network alone");
-        }
-        let _ = load_bytes(&mut params, bytes, "fuzz", Strictness::Partial);
-        let _ = crate::NamedBuffers::read(bytes, "fuzz");
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("fuzz");
-        fs::write(&path, bytes).unwrap();
-        let _ = read_metadata(&path);
-    }
-
-    proptest! {
-        #![proptest_config(ProptestConfig::with_cases(200))]
-
-        #[test]
-        fn random_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
-            read_all_ways(&bytes);
-        }
-
-        #[test]
-        fn random_headers_never_panic(header in "[\\{\\}\\[\\]:,\"a-f0-9_]{0,80}", tail in 0usize..40) {
-            let mut bytes = (header.len() as u64).to_le_bytes().to_vec();
-            bytes.extend(header.as_bytes());
-            bytes.resize(bytes.len() + tail, 0);
-            read_all_ways(&bytes);
-        }
-
-        #[test]
-        fn mutated_files_never_panic(
-            changes in proptest::collection::vec((0.0..1.0f64, any::<u8>()), 1..6),
-            kept in 0.5..1.2f64,
-        ) {
-            let mut bytes = bytes_of(&network(2, 1));
-            for (at, byte) in changes {
-                let at = (at * at * bytes.len() as f64) as usize;
-                bytes[at] = byte;
-            }
-            bytes.truncate((kept * bytes.len() as f64) as usize);
-            read_all_ways(&bytes);
-        }
-    }
-}
+mod tests;
