@@ -14,10 +14,11 @@ pub enum ConvInit {
     /// Both uniform within `1 / sqrt(fan_in)`, PyTorch's default.
     #[default]
     PyTorch,
-    /// Weights normal with variance `2 / fan_in` (He et al. 2015), biases 0, as Darknet makes them.
-    Darknet,
-    /// Weights normal with variance `2 / fan_out`, which keeps the gradients' variance (He et al. 2015, section 2.2), biases
-    /// 0, as torchvision's ResNet makes them.
+    /// Weights normal with variance `2 / fan_in`, which keeps the activations' variance (He et al. 2015, section 2.2), biases
+    /// 0, as Darknet makes them.
+    FanIn,
+    /// Weights normal with variance `2 / fan_out`, which keeps the gradients' variance (the same, for the backward pass),
+    /// biases 0, as torchvision's ResNet makes them.
     FanOut,
 }
 
@@ -86,7 +87,7 @@ impl ConvConfig {
     pub(crate) fn weight_init(&self) -> Init {
         match self.init {
             ConvInit::PyTorch => Init::Uniform { bound: 1.0 / (self.fan_in() as f64).sqrt() },
-            ConvInit::Darknet => Init::Normal { std: (2.0 / self.fan_in() as f64).sqrt() },
+            ConvInit::FanIn => Init::Normal { std: (2.0 / self.fan_in() as f64).sqrt() },
             ConvInit::FanOut => Init::Normal { std: (2.0 / self.fan_out() as f64).sqrt() },
         }
     }
@@ -94,7 +95,7 @@ impl ConvConfig {
     fn bias_init(&self) -> Init {
         match self.init {
             ConvInit::PyTorch => self.weight_init(),
-            ConvInit::Darknet | ConvInit::FanOut => Init::Constant(0.0),
+            ConvInit::FanIn | ConvInit::FanOut => Init::Constant(0.0),
         }
     }
 

@@ -238,7 +238,7 @@ fn an_activation_behind_a_plain_convolution_is_in_values_and_gradients() {
 }
 
 #[test]
-fn first_values_are_pytorchs_or_darknets() {
+fn first_values_are_pytorchs_or_normal_by_a_fan() {
     let drawn = |init| {
         let mut builder = ParamsBuilder::new();
         let config = ConvConfig { groups: 2, ..ConvConfig::same(32, 256, 3).with_init(init) };
@@ -252,7 +252,7 @@ fn first_values_are_pytorchs_or_darknets() {
     let [weight, bias] = drawn(ConvInit::PyTorch);
     assert!(weight.iter().chain(&bias).all(|v| v.abs() <= bound));
     assert!((variance(&weight) * fan_in * 3.0 - 1.0).abs() < 0.05 && bias.iter().any(|v| *v != 0.0));
-    let [weight, bias] = drawn(ConvInit::Darknet);
+    let [weight, bias] = drawn(ConvInit::FanIn);
     assert!((variance(&weight) * fan_in / 2.0 - 1.0).abs() < 0.05);
     // A normal draw goes beyond what a uniform one of its variance could reach.
     assert!(weight.iter().any(|v| f64::from(*v) > (6.0 / fan_in).sqrt()));

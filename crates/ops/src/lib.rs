@@ -25,6 +25,7 @@ pub mod rows;
 pub mod scratch;
 mod simd;
 pub mod smooth;
+pub mod softmax;
 pub mod softmax_cross_entropy;
 pub mod update;
 

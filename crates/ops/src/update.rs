@@ -203,6 +203,19 @@ pub fn sum_of_squares(values: &[f32]) -> f64 {
     blocks.into_iter().sum()
 }
 
+/// The place of the first value that is infinite or no number.
+pub fn first_not_finite(values: &[f32]) -> Option<usize> {
+    let block = values.par_chunks(blocks::VALUES).position_first(|block| !are_finite(block))?;
+    let start = block * blocks::VALUES;
+    values[start..].iter().position(|v| !v.is_finite()).map(|at| start + at)
+}
+
+/// Without a branch for each value: the exponent of one that is not finite is all ones, so its bits are the largest.
+fn are_finite(values: &[f32]) -> bool {
+    let largest = values.iter().fold(0, |largest, v| v.abs().to_bits().max(largest));
+    largest < f32::INFINITY.to_bits()
+}
+
 /// The sum of the squares of a few values, in eight interleaved `f64` sums so that the additions do not wait for another.
 pub(crate) fn block_of_squares(values: &[f32]) -> f64 {
     let mut sums = [0.0; 8];

@@ -6,8 +6,8 @@ use wrs_ops::update;
 /// Multiplies the gradient by `min(1, max_norm / (norm + 1e-6))` and returns `norm`, its L2 norm over all tensors before
 /// (`torch.nn.utils.clip_grad_norm_`; Pascanu et al. 2013).
 ///
-/// The squares are added in `f64` in a fixed order.  Where the norm is not finite the gradient is of no use afterwards: the
-/// caller stops there.
+/// The squares are added in `f64` in a fixed order.  Where the norm is not finite the gradient is of no use afterwards;
+/// [`check_gradients`](crate::check_gradients) finds that out before.
 pub fn clip_grad_norm(gradients: &mut Gradients, max_norm: f64) -> f64 {
     let gradient = gradients.finish().host_mut();
     let norm = update::sum_of_squares(gradient).sqrt();

@@ -61,6 +61,17 @@ pub enum OptimError {
          help: `select = \"filters\"` takes the convolutions that feed a batch norm; this network has none that is not frozen"
     )]
     NothingToRescale,
+    /// A gradient that is not finite.
+    #[error(
+        "the gradient of tensor {tensor} is not finite: got {got}\n\
+         help: training has diverged; try a smaller learning rate or a longer warm-up"
+    )]
+    Gradient {
+        /// Name of the first such tensor, in creation order.
+        tensor: String,
+        /// Its first such value.
+        got: f32,
+    },
     /// A weight that is not finite: a row without a norm.
     #[error(
         "wrs: tensor {tensor}: row {row}: expected a finite norm, got {norm}\n\
@@ -101,4 +112,11 @@ pub enum OptimError {
     /// A kernel's refusal.
     #[error(transparent)]
     Shape(#[from] ShapeError),
+}
+
+impl OptimError {
+    /// Whether the numbers are no longer finite, so that the training cannot go on; any other refusal is of what was asked for.
+    pub fn is_divergence(&self) -> bool {
+        matches!(self, Self::Gradient { .. } | Self::NotFinite { .. })
+    }
 }

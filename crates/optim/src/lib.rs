@@ -17,6 +17,7 @@ mod clip;
 mod config;
 mod ema;
 mod error;
+mod finite;
 #[cfg(test)]
 mod frozen_tests;
 mod groups;
@@ -36,6 +37,7 @@ pub use clip::clip_grad_norm;
 pub use config::OptimizerConfig;
 pub use ema::{Ema, EmaConfig};
 pub use error::OptimError;
+pub use finite::check_gradients;
 pub use groups::{DecayScope, Group, GroupSize, Groups, Warming};
 pub use norms::{NormStats, NormTrace};
 pub use regularizer::{ArmKind, Regularizer};

@@ -1,5 +1,7 @@
 //! Everything that the mechanisms around a training can end in.
 
+use std::path::PathBuf;
+
 use wrs_nn::NnError;
 use wrs_optim::OptimError;
 use wrs_weights::WeightsError;
@@ -20,6 +22,20 @@ pub enum TrainError {
     /// A checkpoint.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
+    /// A run that would go on with other data than it began with.
+    #[error(
+        "{}: expected the data that the run began with, digest {expected}, got digest {got}\n\
+         help: put the data back, or begin a new run",
+        run.display()
+    )]
+    OtherData {
+        /// The run.
+        run: PathBuf,
+        /// The digest in its run.json.
+        expected: String,
+        /// The digest of the data as it is now.
+        got: String,
+    },
     /// The state in a checkpoint.
     #[error(transparent)]
     State(#[from] StateError),

@@ -1,11 +1,12 @@
 //! What every training loop needs around it and none should write again: recipes, the plan of steps, run directories and
-//! sessions in them, checkpoints, metrics, progress, interrupts, precise batch norm, traces of the norms, timing.
+//! sessions in them, checkpoints, metrics, progress, interrupts, breakdowns, precise batch norm, traces of the norms, timing.
 //!
 //! Mechanisms only.  The loop itself, the order of events, belongs to each task and reads top to bottom there.
 
 pub mod arms;
 pub mod bench;
 pub mod checkpoint;
+pub mod divergence;
 mod durable;
 mod error;
 pub mod freeze;

@@ -12,7 +12,7 @@ use crate::interrupt::{Interrupt, Signal};
 use crate::metrics::MetricsLog;
 use crate::progress::Progress;
 use crate::recipe::Loaded;
-use crate::run_dir::{Place, RunDir, RunInfo, Status};
+use crate::run_dir::{DATA_DIGEST, Place, RunDir, RunInfo, Status};
 use crate::state::TrainState;
 
 /// How a run is carried out; nothing here changes a result.
@@ -102,11 +102,17 @@ impl Session {
         Ok(Self { run, info, state: TrainState::new(digest) })
     }
 
-    /// Notes in run.json which data the run is on.
+    /// Notes in run.json which data the run is on; a run that goes on does so with the data it began with.
     ///
     /// # Errors
-    /// [`TrainError::RunDir`].
+    /// [`TrainError::OtherData`], which leaves the note as it was; [`TrainError::RunDir`].
     pub fn note_data(&mut self, summary: BTreeMap<String, String>) -> Result<(), TrainError> {
+        let (expected, got) = (self.info.data.get(DATA_DIGEST), summary.get(DATA_DIGEST));
+        if let Some(expected) = expected.filter(|_| expected != got) {
+            let got = got.map_or("none", String::as_str).to_owned();
+            let run = self.run.files().root().to_owned();
+            return Err(TrainError::OtherData { run, expected: expected.clone(), got });
+        }
         self.info.data = summary;
         Ok(self.run.write_info(&self.info)?)
     }
@@ -138,7 +144,9 @@ impl Session {
             Err(error) if is_divergence(error) => Status::Diverged,
             Err(_) => Status::Failed,
         };
-        self.info.end(status, self.state.best.clone());
+        // A process that ends before it has loaded its checkpoint knows of no best; what an earlier one noted stays.
+        let best = self.state.best.clone().or_else(|| self.info.best.clone());
+        self.info.end(status, best);
         self.run.write_info(&self.info).map_err(TrainError::from)?;
         Ok(TrainOutcome { run: self.run.files().root().to_owned(), stopped_by: ended? })
     }
@@ -199,6 +207,32 @@ mod tests {
         assert_eq!(info.best, Some(Best { metric: "ap50".into(), value: 0.5, step: 3 }));
         assert!(info.status == Status::Finished && info.ended.is_some());
         assert!(resume(&root).unwrap().is_none(), "nothing is left to do");
+    }
+
+    #[test]
+    fn a_run_does_not_go_on_with_other_data() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().join("run");
+        let data = |folder: &str, digest: &str| {
+            BTreeMap::from([("folder".to_owned(), folder.to_owned()), (DATA_DIGEST.to_owned(), digest.to_owned())])
+        };
+        let mut session = create(&root);
+        session.note_data(data("here", "one")).unwrap();
+        session.state.improve("ap50", 0.5, Goal::Highest);
+        session.end::<TrainError>(Ok(Some(Signal::Terminate)), |_| false).unwrap();
+
+        let (mut session, _) = resume(&root).unwrap().unwrap();
+        let refusal = session.note_data(data("here", "two")).unwrap_err();
+        assert!(matches!(&refusal, TrainError::OtherData { expected, got, .. } if expected == "one" && got == "two"));
+        assert!(refusal.to_string().contains("help: put the data back"), "{refusal}");
+        session.end(Err(refusal), |_| false).unwrap_err();
+        let info = RunFiles::at(&root).unwrap().read_info().unwrap();
+        assert_eq!((info.status, info.data), (Status::Failed, data("here", "one")));
+        assert_eq!(info.best, Some(Best { metric: "ap50".into(), value: 0.5, step: 0 }));
+
+        let (mut session, _) = resume(&root).unwrap().unwrap();
+        session.note_data(data("moved", "one")).unwrap();
+        assert_eq!(session.info.data, data("moved", "one"), "the same data in another place");
     }
 
     #[test]

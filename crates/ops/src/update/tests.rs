@@ -177,3 +177,17 @@ fn three_steps_are_pytorchs() {
         assert_close(&got, &expected, 1e-7, &format!("{kind:?}"));
     }
 }
+
+#[test]
+fn the_first_value_that_is_not_finite_is_found() {
+    let finite: Vec<f32> = normals(N, "finite").iter().map(|v| v * (f32::MAX / 8.0)).collect();
+    assert_eq!(first_not_finite(&finite), None);
+    assert_eq!(first_not_finite(&[]), None);
+    assert_eq!(first_not_finite(&[f32::MAX, -f32::MAX, -0.0, f32::MIN_POSITIVE / 2.0]), None);
+    for (at, value) in [(0, f32::INFINITY), (blocks::VALUES, f32::NEG_INFINITY), (N - 1, f32::NAN), (9, -f32::NAN)] {
+        let mut values = finite.clone();
+        values[at] = value;
+        values[N - 1] = f32::NAN;
+        assert_eq!(first_not_finite(&values), Some(at));
+    }
+}

@@ -19,7 +19,7 @@ pub enum Status {
     Interrupted,
     /// Every step done.
     Finished,
-    /// Stopped at a loss that is not finite.
+    /// Stopped at a loss, a gradient or a weight that is not finite.
     Diverged,
     /// Stopped by another error.
     Failed,
