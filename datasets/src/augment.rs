@@ -21,12 +21,12 @@ pub mod segmentation;
 
 pub use affine::{Affine, AffineGains};
 pub use batch::batch_pixels;
-pub use flip::flip_left_right;
+pub use flip::{flip_left_right, mirror_pixels};
 pub use hsv::{HsvGains, HsvTables};
 pub use letterbox::{Enlarge, Letterbox, rectangular_input};
 pub use mosaic::mosaic;
 pub use multi_scale::MultiScale;
-pub use normalise::{IMAGENET_MEAN, IMAGENET_STD, mean_colour, normalised_pixels};
+pub use normalise::normalised_pixels;
 pub use sample::{Augment, LabelledImage, LoadImage, Sample};
 
 /// Whose draw it is: the same three numbers give the same augmentation.

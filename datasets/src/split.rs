@@ -1,7 +1,6 @@
 //! Parts of a data set.
 
 use std::fmt;
-use std::str::FromStr;
 
 /// Which part of a data set.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -18,16 +17,14 @@ pub enum Split {
     Named(String),
 }
 
-impl FromStr for Split {
-    type Err = std::convert::Infallible;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Ok(match text {
+impl From<&str> for Split {
+    fn from(name: &str) -> Self {
+        match name {
             "train" => Self::Train,
             "val" => Self::Val,
             "test" => Self::Test,
             name => Self::Named(name.to_owned()),
-        })
+        }
     }
 }
 

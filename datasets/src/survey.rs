@@ -19,6 +19,23 @@ pub enum Pictures {
     All,
 }
 
+/// So many pictures are decoded without being asked for: more would take minutes.
+const DECODED_UNASKED: usize = 2000;
+
+impl Pictures {
+    /// What was asked for, or as much as takes seconds for so many pictures; and a line about what was left out unasked.
+    pub fn or_by_count(asked: Option<Self>, count: usize) -> (Self, Option<String>) {
+        match asked {
+            Some(asked) => (asked, None),
+            None if count <= DECODED_UNASKED => (Self::All, None),
+            None => {
+                let left_out = format!("looked at the headers of {count} pictures; to decode them too: --images all");
+                (Self::Headers, Some(left_out))
+            }
+        }
+    }
+}
+
 /// Records that may wait beside those being looked at, a worker.
 const AHEAD: usize = 4;
 

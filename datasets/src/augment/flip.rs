@@ -15,7 +15,7 @@ pub fn flip_left_right(sample: &mut LabelledImage) {
 }
 
 /// Mirrors a picture left to right, in place.
-pub(super) fn mirror_pixels(image: &mut ImageRgb8) {
+pub fn mirror_pixels(image: &mut ImageRgb8) {
     let width = image.size.width;
     for row in image.pixels.chunks_exact_mut(width.max(1) * 3) {
         for x in 0..width / 2 {

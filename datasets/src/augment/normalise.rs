@@ -2,16 +2,6 @@
 
 use crate::image::ImageRgb8;
 
-/// Mean of ImageNet's channels red, green, blue, in 0 to 1 (torchvision).
-pub const IMAGENET_MEAN: [f32; 3] = [0.485, 0.456, 0.406];
-/// Their standard deviations.
-pub const IMAGENET_STD: [f32; 3] = [0.229, 0.224, 0.225];
-
-/// The colour that is nearest to 0 once normalised.
-pub fn mean_colour(mean: [f32; 3]) -> [u8; 3] {
-    mean.map(|level| (level * 255.0).round().clamp(0.0, 255.0) as u8)
-}
-
 /// The pixels of a batch in 0 to 1, less the mean, divided by the standard deviation, a channel at a time.
 ///
 /// # Shapes
@@ -49,14 +39,5 @@ mod tests {
         for (got, expected) in out.iter().zip(expected.iter().chain(&expected)) {
             assert!((got - expected).abs() < 1e-6, "{got} {expected}");
         }
-    }
-
-    #[test]
-    fn the_mean_colour_is_nearly_nothing() {
-        let colour = mean_colour(IMAGENET_MEAN);
-        assert_eq!(colour, [124, 116, 104]);
-        let grey = ImageRgb8::filled(ImageSize::square(1), colour);
-        let out = normalised_pixels([&grey], IMAGENET_MEAN, IMAGENET_STD);
-        assert!(out.iter().all(|level| level.abs() < 0.5 / 255.0 / 0.224), "{out:?}");
     }
 }

@@ -5,12 +5,18 @@ mod scaled_crop;
 
 use serde::{Deserialize, Serialize};
 
-pub use self::scaled_crop::{Facing, ScaledCrop};
+use self::scaled_crop::{Facing, ScaledCrop};
 use super::{Draw, HsvGains, HsvTables};
 use crate::error::DataError;
 use crate::image::{ImageRgb8, ImageSize};
 use crate::label_map::LabelMap;
 use crate::segmentation::{LabelledImage, SegmentationRecord};
+
+/// Larger crops are no pictures.
+const LARGEST_CROP: usize = 1 << 14;
+
+/// Larger factors leave nothing of a picture in a crop.
+const MOST_ENLARGED: f64 = 16.0;
 
 /// How samples are made of pictures and masks.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -63,10 +69,15 @@ impl SegmentationAugment {
     pub fn apply(&self, labelled: &LabelledImage, draw: Draw) -> Result<LabelledImage, DataError> {
         self.check()?;
         let crop = self.draw(labelled.image.size, draw);
-        let mut image = crop.image(&labelled.image, self.padding)?;
-        if let Some(tables) = HsvTables::draw(self.hsv, &mut draw.rng("hsv")) {
-            tables.apply(&mut image);
-        }
+        // Before the crop: what no picture covers keeps the mean colour.
+        let image = match HsvTables::draw(self.hsv, &mut draw.rng("hsv")) {
+            None => crop.image(&labelled.image, self.padding)?,
+            Some(tables) => {
+                let mut jittered = labelled.image.clone();
+                tables.apply(&mut jittered);
+                crop.image(&jittered, self.padding)?
+            }
+        };
         Ok(LabelledImage { image, labels: crop.labels(&labelled.labels) })
     }
 
@@ -78,15 +89,18 @@ impl SegmentationAugment {
         let fault =
             |option, expected: &str, got: String| Err(DataError::Option { option, expected: expected.into(), got });
         let [low, high] = self.scale;
-        if !(low > 0.0 && low <= high && high.is_finite()) {
-            return fault("scale", "a smallest factor above 0 and a largest at or above it", format!("{low}, {high}"));
+        if !(low > 0.0 && low <= high && high <= MOST_ENLARGED) {
+            let expected = format!("a smallest factor above 0 and a largest at or above it, at most {MOST_ENLARGED}");
+            return fault("scale", &expected, format!("{low}, {high}"));
         }
         if !(0.0..=1.0).contains(&self.flip_left_right) {
             return fault("flip-left-right", "a share of samples, 0 to 1", self.flip_left_right.to_string());
         }
         match self.scale_step {
             Some(step) if !(step > 0.0 && step.is_finite()) => fault("scale-step", "a step above 0", step.to_string()),
-            _ if self.crop == 0 => fault("crop", "a pixel or more", "0".into()),
+            _ if !(1..=LARGEST_CROP).contains(&self.crop) => {
+                fault("crop", &format!("1 to {LARGEST_CROP} pixels"), self.crop.to_string())
+            }
             _ => Ok(()),
         }
     }

@@ -21,7 +21,7 @@ fn voc() -> tempfile::TempDir {
 }
 
 fn open(root: &Path, split: &str) -> Result<SegmentationDataset, DataError> {
-    SegmentationDataset::open(root, &SegmentationOptions::default(), &split.parse().unwrap())
+    SegmentationDataset::open(root, &SegmentationOptions::default(), &Split::from(split))
 }
 
 fn ids(set: &SegmentationDataset) -> Vec<&str> {
@@ -228,7 +228,7 @@ fn every_real_picture_has_its_labels() {
     ] {
         for (split, pictures) in splits {
             let begun = std::time::Instant::now();
-            let set = SegmentationDataset::open(&data().join(folder), &options, &split.parse().unwrap()).unwrap();
+            let set = SegmentationDataset::open(&data().join(folder), &options, &Split::from(split)).unwrap();
             assert_eq!(set.images.len(), pictures, "{folder} {split}");
             let mut has_void = false;
             for record in &set.images {

@@ -270,8 +270,8 @@ fn real_xml_and_its_json_have_the_same_boxes() {
     let root = PathBuf::from(std::env::var_os("WRS_TEST_DATA").expect("WRS_TEST_DATA")).join("bccd");
     assert_eq!(recognise(&root).unwrap(), Layout::Voc);
     for (split, images) in [("train", 205), ("val", 87), ("test", 72)] {
-        let voc = open(&root, first(FirstPixel::Zero), &split.parse().unwrap());
-        assert_eq!(voc, open(&root, ReadOptions::default(), &split.parse().unwrap()).noted_like(&voc));
+        let voc = open(&root, first(FirstPixel::Zero), &Split::from(split));
+        assert_eq!(voc, open(&root, ReadOptions::default(), &Split::from(split)).noted_like(&voc));
         let json = root.join(format!("coco/instances_{split}.json"));
         let coco = crate::coco::open_files(&json, &root.join("BCCD/JPEGImages")).unwrap();
         assert_eq!((voc.images.len(), coco.images.len()), (images, images));

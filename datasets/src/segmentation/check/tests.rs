@@ -306,7 +306,7 @@ fn real_sets_have_no_errors() {
         [("voc2012_seg", SegmentationOptions::default(), ["trainaug", "val"]), ("camvid", camvid, ["train", "val"])]
     {
         let begun = std::time::Instant::now();
-        let splits = splits.map(|split| split.parse().unwrap());
+        let splits = splits.map(Split::from);
         let checked = check(&data.join(folder), &options, &splits, Pictures::All, 2);
         let errors: Vec<_> = checked.faults.iter().filter(|fault| fault.severity == Severity::Error).collect();
         assert!(errors.is_empty(), "{errors:#?}");
