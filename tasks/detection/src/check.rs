@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
-use wrs_datasets::DetectionDataset;
-use wrs_datasets::detection::{Fault, Pictures, ReadOptions, Severity, Split, check as check_data};
+use wrs_datasets::detection::{Pictures, ReadOptions, Severity, Split, check as check_data};
+use wrs_datasets::{DetectionDataset, Findings};
 use wrs_nn::Params;
 use wrs_train::plan::{Accumulation, Plan};
 
@@ -16,9 +16,6 @@ use crate::net::DetectionNet;
 use crate::recipe::{DataSource, Recipe};
 use crate::sample;
 
-/// So many pictures are decoded without being asked for: more would take minutes.
-const DECODED_UNASKED: usize = 2000;
-
 /// Pictures of a micro-batch below which batch norms see too little to be trusted.
 const FEW_PICTURES: u64 = 4;
 
@@ -28,10 +25,9 @@ const GOOD_OVERLAP: f64 = 0.5;
 /// What a check found.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Report {
-    /// What there is, a line each.
-    pub facts: Vec<String>,
-    /// What is wrong with it, errors and warnings.
-    pub faults: Vec<Fault>,
+    /// What there is and what is wrong with it.
+    #[serde(flatten)]
+    pub findings: Findings,
     /// The recipe's anchors and those fitted to the training boxes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub anchors: Option<Anchors>,
@@ -59,23 +55,6 @@ pub struct FittingSizes {
 }
 
 impl Report {
-    /// Whether training or evaluation would refuse what was checked.
-    pub fn has_errors(&self) -> bool {
-        self.faults.iter().any(|fault| fault.severity == Severity::Error)
-    }
-
-    fn error(&mut self, path: &Path, error: &DetectionError) {
-        // The last line of an error is its mend.
-        let text = error.to_string();
-        let (problem, help) = text.split_once("\nhelp: ").unwrap_or((&text, "change the recipe"));
-        self.push(Severity::Error, path, problem, help);
-    }
-
-    fn push(&mut self, severity: Severity, path: &Path, problem: &str, help: &str) {
-        let (problem, help) = (problem.to_owned(), help.to_owned());
-        self.faults.push(Fault { severity, path: path.to_owned(), record: None, problem, help });
-    }
-
     /// Checks data; what is not said of its pictures follows from their number.
     fn look_at(
         &mut self,
@@ -88,18 +67,17 @@ impl Report {
         let look = |pictures| check_data(root, options, splits, pictures, workers);
         let mut checked = look(Pictures::Headers);
         let count: usize = checked.sets.iter().map(|set| set.images.len()).sum();
-        let whole = pictures.map_or(count <= DECODED_UNASKED, |pictures| pictures == Pictures::All);
-        if whole {
-            checked = look(Pictures::All);
-        } else {
-            self.facts.push(format!("looked at the headers of {count} pictures; to decode them too: --images all"));
+        let (pictures, left_out) = Pictures::or_by_count(pictures, count);
+        if pictures == Pictures::All {
+            checked = look(pictures);
         }
+        self.findings.facts.extend(left_out);
         for set in &checked.sets {
             let objects: usize = set.images.iter().map(|image| image.annotations.len()).sum();
-            self.facts.push(format!("data    {}: {} images, {objects} objects", set.name, set.images.len()));
-            self.facts.push(format!("        {}", objects_by_class(set)));
+            self.findings.facts.push(format!("data    {}: {} images, {objects} objects", set.name, set.images.len()));
+            self.findings.facts.push(format!("        {}", objects_by_class(set)));
         }
-        self.faults.extend(checked.faults);
+        self.findings.faults.extend(checked.faults);
         checked.sets
     }
 }
@@ -113,7 +91,7 @@ pub fn check_folder(
     workers: usize,
 ) -> Report {
     let mut report = Report::default();
-    let splits: Vec<_> = splits.iter().map(|name| sample::split(name)).collect();
+    let splits: Vec<_> = splits.iter().map(|name| Split::from(name.as_str())).collect();
     report.look_at(root, options, &splits, pictures, workers);
     report
 }
@@ -133,12 +111,12 @@ pub fn check_recipe(
     let source = PathBuf::from(source);
     let (train, classes) = match &recipe.data.source {
         DataSource::Scenes(scenes) => {
-            report.facts.push("data    made-up scenes, drawn when a run begins".to_owned());
+            report.findings.facts.push("data    made-up scenes, drawn when a run begins".to_owned());
             (None, scenes.classes)
         }
         DataSource::Folder { .. } => {
             let (root, options) = sample::folder(recipe)?;
-            let splits = [&recipe.data.train_split, &recipe.data.val_split].map(|name| sample::split(name));
+            let splits = [&recipe.data.train_split, &recipe.data.val_split].map(|name| Split::from(name.as_str()));
             let sets = report.look_at(root, options, &splits, pictures, workers);
             let Some(mut train) = sets.into_iter().next() else { return Ok(report) };
             if recipe.data.single_class {
@@ -150,7 +128,7 @@ pub fn check_recipe(
     };
     match DetectionNet::new(&recipe.model, classes, recipe.seed) {
         Ok((net, params)) => check_network(recipe, &source, &net, params, &mut report),
-        Err(error) => report.error(&source, &error.into()),
+        Err(error) => report.findings.error(&source, &error),
     }
     if let Some(train) = &train {
         report.anchors = fitted(recipe, train);
@@ -162,42 +140,52 @@ pub fn check_recipe(
 fn check_network(recipe: &Recipe, source: &Path, net: &DetectionNet, mut params: Params, report: &mut Report) {
     let dealt = recipe.model.levels().map(|levels| anchors::Anchors::deal(&recipe.anchors, &levels));
     if let Ok(Err(error)) = dealt {
-        report.error(source, &error.into());
+        report.findings.error(source, &error);
     }
     let size = recipe.augment.size.get();
     let stride = net.input().stride;
     if !size.is_multiple_of(stride) {
         let problem = format!("augment.size: expected a multiple of {stride}, got {size}");
-        report.push(Severity::Error, source, &problem, &format!("take {}", size.next_multiple_of(stride)));
+        report.findings.push(Severity::Error, source, &problem, &format!("take {}", size.next_multiple_of(stride)));
     }
-    report.facts.push(format!("network {}: {} parameters", recipe.model.network, params.trainable().len()));
+    report.findings.facts.push(format!("network {}: {} parameters", recipe.model.network, params.trainable().len()));
     if let Some(path) = &recipe.init {
         match load_init(path, net, &mut params) {
-            Ok(notes) => report.facts.extend(notes),
-            Err(error) => report.error(path, &error),
+            Ok(notes) => report.findings.facts.extend(notes),
+            Err(error) => report.findings.error(path, &error),
         }
     }
     for part in &recipe.freeze {
         if params.freeze(part) == 0 {
             let problem = format!("freeze: no tensor's name begins with `{part}`");
-            report.push(Severity::Error, source, &problem, "names are like backbone.stages.0.down.conv.weight");
+            report.findings.push(
+                Severity::Error,
+                source,
+                &problem,
+                "names are like backbone.stages.0.down.conv.weight",
+            );
         }
     }
 }
 
 fn check_course(recipe: &Recipe, source: &Path, train: &DetectionDataset, report: &mut Report) {
     let set = train.training_set(recipe.data.empty_images);
-    report.facts.push(format!("train   {}", set.counts));
+    report.findings.facts.push(format!("train   {}", set.counts));
     if set.images.is_empty() {
-        report.push(Severity::Error, source, "no image to train on", "look at the warnings about its boxes");
+        report.findings.push(Severity::Error, source, "no image to train on", "look at the warnings about its boxes");
         return;
     }
     let per_epoch =
         Plan::new(sample::images_of(&set), recipe.batch, recipe.nominal_batch, Accumulation::Constant).per_epoch();
-    report.facts.push(format!("epoch   {per_epoch} batches of {}", recipe.batch));
+    report.findings.facts.push(format!("epoch   {per_epoch} batches of {}", recipe.batch));
     if recipe.batch.get() < FEW_PICTURES {
         let problem = format!("batch: norms see {} pictures at once", recipe.batch);
-        report.push(Severity::Warning, source, &problem, "take 4 or more: a batch norm's statistics are noise below");
+        report.findings.push(
+            Severity::Warning,
+            source,
+            &problem,
+            "take 4 or more: a batch norm's statistics are noise below",
+        );
     }
 }
 

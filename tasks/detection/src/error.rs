@@ -4,11 +4,13 @@ use std::path::PathBuf;
 
 use wrs_datasets::DataError;
 use wrs_datasets::loader::LoaderError;
+use wrs_draw::{DrawError, FolderError};
 use wrs_eval::EvalError;
 use wrs_nn::NnError;
 use wrs_optim::OptimError;
 use wrs_train::TrainError;
 use wrs_train::checkpoint::CheckpointError;
+use wrs_train::divergence::Divergence;
 use wrs_train::metrics::MetricsError;
 use wrs_train::recipe::{RecipeOrSetting, SettingError};
 use wrs_train::run_dir::RunDirError;
@@ -45,16 +47,9 @@ pub enum DetectionError {
     /// The loss, other than by values that are not finite.
     #[error(transparent)]
     Loss(LossError),
-    /// The training broke down.  Nothing was updated; the last checkpoint is intact.
-    #[error("step {step}: {source}\n  pictures: {images:?}")]
-    Diverged {
-        /// The optimizer step, from 1.
-        step: u64,
-        /// The json ids of the pictures whose terms are not finite.
-        images: Vec<u64>,
-        /// Which term.
-        source: LossError,
-    },
+    /// The training broke down.
+    #[error(transparent)]
+    Diverged(#[from] Divergence),
     /// The loader ended before the run did.
     #[error("step {step}: the loader gave no batch\nhelp: this is a fault of the program, please report it")]
     OutOfBatches {
@@ -94,14 +89,12 @@ pub enum DetectionError {
         /// Its size.
         bytes: u64,
     },
-    /// A file of results that cannot be written.
-    #[error("cannot write {path}: {reason}")]
-    Output {
-        /// The file.
-        path: String,
-        /// Why.
-        reason: String,
-    },
+    /// The boxes cannot be drawn.
+    #[error(transparent)]
+    Draw(#[from] DrawError),
+    /// A file of results.
+    #[error(transparent)]
+    Folder(#[from] FolderError),
     /// A name that is no recipe of the program's.
     #[error("{0}")]
     Usage(String),

@@ -38,9 +38,5 @@ pub fn load_init(path: &Path, net: &DetectionNet, params: &mut Params) -> Result
         return Ok(vec![format!("init    {file}: {report}")]);
     }
     let report = safetensors::load_into(params, path, Strictness::Partial)?;
-    let mut notes = vec![format!("init    {file}: {} of {} tensors loaded", report.loaded, params.iter().len())];
-    notes.extend(report.missing.iter().map(|name| format!("        fresh, not in the file: {name}")));
-    notes.extend(report.mismatched.iter().map(|m| format!("        fresh, of another shape: {}", m.name)));
-    notes.extend(report.unexpected.iter().map(|name| format!("        left over in the file: {name}")));
-    Ok(notes)
+    Ok(report.lines(path, params))
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use image::RgbImage;
 use serde::Serialize;
 use wrs_datasets::{ImageRgb8, ImageSize};
-use wrs_draw::{LabelledBox, grid};
+use wrs_draw::{FolderError, LabelledBox, grid, write_png};
 use wrs_ops::conv::Algorithms;
 
 use crate::error::DetectionError;
@@ -74,7 +74,7 @@ impl PredictOptions {
 /// Finds boxes in a file and writes what is wanted of it.
 ///
 /// # Errors
-/// [`DetectionError::Data`] for a file that is no picture, [`DetectionError::Output`] for one that cannot be written.
+/// [`DetectionError::Data`] for a file that is no picture, [`DetectionError::Folder`] for one that cannot be written.
 pub fn predict(
     saved: &SavedNet,
     path: &Path,
@@ -120,7 +120,7 @@ pub fn contact_sheet(
         outputs::draw(&mut picture, &found.iter().map(label).collect::<Vec<_>>())?;
         drawn.push(picture);
     }
-    outputs::write_png(&grid(&drawn, columns), target)
+    Ok(write_png(&grid(&drawn, columns), target)?)
 }
 
 fn find(saved: &SavedNet, path: &Path, options: PredictOptions) -> Result<(ImageRgb8, Vec<Found>), DetectionError> {
@@ -135,8 +135,9 @@ fn find(saved: &SavedNet, path: &Path, options: PredictOptions) -> Result<(Image
 
 fn rgb_image(picture: ImageRgb8) -> Result<RgbImage, DetectionError> {
     let ImageSize { width, height } = picture.size;
-    RgbImage::from_raw(width as u32, height as u32, picture.pixels).ok_or_else(|| DetectionError::Output {
+    let failed = || FolderError::Write {
         path: "a picture with boxes".into(),
         reason: format!("expected {width} x {height} pixels"),
-    })
+    };
+    RgbImage::from_raw(width as u32, height as u32, picture.pixels).ok_or_else(|| failed().into())
 }

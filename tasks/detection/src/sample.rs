@@ -64,7 +64,7 @@ impl Data {
 pub fn open(recipe: &Recipe, run: &Path) -> Result<Data, DetectionError> {
     let (root, options) = data_root(recipe, run)?;
     let settings = &recipe.data;
-    let open = |name: &str| DetectionDataset::open_with(&root, options, &split(name));
+    let open = |name: &str| DetectionDataset::open_with(&root, options, &Split::from(name));
     let (mut train, mut val) = (open(&settings.train_split)?, open(&settings.val_split)?);
     let mut notes = unite_categories(&mut train, &mut val)?;
     if settings.single_class {
@@ -152,11 +152,6 @@ pub fn folder(recipe: &Recipe) -> Result<(&Path, ReadOptions), DetectionError> {
         return Err(DetectionError::Usage(format!("{text}\nhelp: {help}")));
     };
     Ok((root, ReadOptions { layout: *layout, first_pixel: *first_pixel, ..ReadOptions::default() }))
-}
-
-/// The split of that name.
-pub fn split(name: &str) -> Split {
-    name.parse().unwrap_or_else(|never: std::convert::Infallible| match never {})
 }
 
 /// One micro-batch, ready for the network.

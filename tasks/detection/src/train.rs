@@ -9,8 +9,9 @@ use std::time::Instant;
 use wrs_eval::write_detections;
 use wrs_nn::{Buffer, Gradients, InputGradient, Params, Pass};
 use wrs_ops::conv::Algorithms;
-use wrs_optim::{Ema, Optimizer, clip_grad_norm};
+use wrs_optim::{Ema, Optimizer, check_gradients, clip_grad_norm};
 use wrs_train::checkpoint::Mark;
+use wrs_train::divergence::Divergence;
 use wrs_train::freeze::freeze;
 use wrs_train::interrupt::Signal;
 use wrs_train::memory;
@@ -72,7 +73,7 @@ pub fn resume(root: &Path, options: TrainOptions) -> Result<TrainOutcome, Detect
 
 fn carry_out(recipe: &Recipe, mut session: Session, options: TrainOptions) -> Result<TrainOutcome, DetectionError> {
     let ended = steps(recipe, &mut session, options);
-    session.end(ended, |error| matches!(error, DetectionError::Diverged { .. }))
+    session.end(ended, |error| matches!(error, DetectionError::Diverged(_)))
 }
 
 /// Every step of a run that is still to do; gives the signal that ended it early.
@@ -113,7 +114,8 @@ fn steps(recipe: &Recipe, session: &mut Session, options: TrainOptions) -> Resul
             progress.say(&load_init(path, &net, &mut params)?.join("\n"));
         }
         let mut metrics = MetricsLog::restart(&session.run.files().metrics())?;
-        let report = optimizer.start(&mut params)?;
+        let started = optimizer.start(&mut params);
+        let report = started.map_err(|e| Divergence::or_refusal::<DetectionError, u64>(e, 0, []))?;
         write_rescale(&mut metrics, 0, 0, &params, &report)?;
         (metrics, recipe.ema.map(|config| Ema::new(config, &params)).transpose()?)
     };
@@ -129,22 +131,24 @@ fn steps(recipe: &Recipe, session: &mut Session, options: TrainOptions) -> Resul
         let step = state.step;
         let range = plan.micro_batches(step);
         let factors = recipe.schedule.at(range.end - 1, length);
-        let mut terms = Terms::default();
+        let (mut terms, mut images) = (Terms::default(), Vec::new());
         gradients.reset();
         for micro_batch_index in range.clone() {
             let batch = batches.next().ok_or(DetectionError::OutOfBatches { step: step + 1 })??;
             let scale = recipe.batch.get() as f64 / recipe.nominal_batch.get() as f64;
             let loss_step = LossStep { giou_ratio: factors.warmth, scale };
-            let how = How { loss_step, seed: recipe.seed, index: micro_batch_index, algorithms };
+            let how = How { loss_step, seed: recipe.seed, step, index: micro_batch_index, algorithms };
+            images.extend(batch.image_ids.iter().flatten().copied());
             terms.images += batch.dims.n;
             terms.size = batch.dims.h.max(batch.dims.w);
-            micro_batch(&net, &mut params, &loss, batch, how, &mut gradients, &mut terms)
-                .map_err(|e| e.at_step(step + 1))?;
+            micro_batch(&net, &mut params, &loss, batch, how, &mut gradients, &mut terms)?;
         }
+        let diverged = |e| Divergence::or_refusal::<DetectionError, _>(e, step + 1, &images);
+        check_gradients(&params, &mut gradients).map_err(diverged)?;
         let (epoch, _) = plan.place(range.end - 1);
         let settings = optimizer.groups().settings(recipe.lr, recipe.optimizer.momentum(), &factors, epoch);
         let norm = recipe.clip_grad_norm.map(|most| clip_grad_norm(&mut gradients, most));
-        let report = optimizer.step(&mut params, &mut gradients, &settings)?;
+        let report = optimizer.step(&mut params, &mut gradients, &settings).map_err(diverged)?;
         if let Some(ema) = &mut ema {
             ema.update(&params)?;
         }
@@ -217,6 +221,8 @@ struct How {
     loss_step: LossStep,
     /// The run's, for dropout.
     seed: u64,
+    /// Steps made before this one.
+    step: u64,
     /// Of the micro-batch in the run.
     index: u64,
     algorithms: Algorithms,
@@ -242,8 +248,9 @@ fn micro_batch(
         .collect();
     let value = loss.compute(&maps, &batch.truths, how.loss_step).map_err(|source| match &source {
         LossError::NotFinite { images, .. } => {
-            let images = images.iter().flat_map(|&i| batch.image_ids.get(i).into_iter().flatten().copied()).collect();
-            DetectionError::Diverged { step: 0, images, source }
+            let images: Vec<u64> =
+                images.iter().flat_map(|&i| batch.image_ids.get(i).into_iter().flatten().copied()).collect();
+            DetectionError::Diverged(Divergence::new(how.step + 1, images, source))
         }
         _ => DetectionError::Loss(source),
     })?;
@@ -253,14 +260,4 @@ fn micro_batch(
     tape.update_statistics(params)?;
     tape.backward(params, seeds, gradients, None)?;
     Ok(())
-}
-
-impl DetectionError {
-    /// Names the step of a breakdown.
-    fn at_step(self, step: u64) -> Self {
-        match self {
-            Self::Diverged { images, source, .. } => Self::Diverged { step, images, source },
-            other => other,
-        }
-    }
 }

@@ -20,7 +20,7 @@ fn coco(folder: &Path) -> PathBuf {
 }
 
 fn split(root: &Path, name: &str) -> DetectionDataset {
-    DetectionDataset::open(root, None, &sample::split(name)).unwrap()
+    DetectionDataset::open(root, None, &wrs_datasets::Split::from(name)).unwrap()
 }
 
 /// Copies the pictures of a split, `prefix` before their names.

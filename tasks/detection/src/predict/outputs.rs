@@ -8,13 +8,13 @@
 //! | txt | `labels/STEM.txt`, a line `class cx cy w h score` a box, fractions of the picture's sides |
 //! | crops | `crops/CLASS/STEM-N.png`, N from 1, best first |
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use image::RgbImage;
 use serde::{Deserialize, Serialize};
-use wrs_draw::{LabelledBox, crop, draw_boxes};
+use wrs_draw::{FolderError, LabelledBox, OutputFolder, crop, draw_boxes, stem, write_file, write_png};
 use wrs_eval::{Detection, write_detections};
 
 use super::{PredictedBox, PredictedPicture};
@@ -39,7 +39,7 @@ pub enum Output {
 /// What is written, and where.
 #[derive(Clone, Debug)]
 pub struct Outputs {
-    folder: PathBuf,
+    folder: OutputFolder,
     wanted: BTreeSet<Output>,
 }
 
@@ -47,46 +47,32 @@ impl Outputs {
     /// Plans the files of these pictures.
     ///
     /// # Errors
-    /// [`DetectionError::Usage`] when two pictures would be written into one file, or one over a picture that was given.
+    /// [`DetectionError::Folder`] when two pictures would be written into one file, or one over a picture that was given.
     pub fn new(
         folder: &Path,
         wanted: impl IntoIterator<Item = Output>,
         pictures: &[PathBuf],
     ) -> Result<Self, DetectionError> {
-        let outputs = Self { folder: folder.to_owned(), wanted: wanted.into_iter().collect() };
-        let given: BTreeSet<PathBuf> = pictures.iter().filter_map(|path| path.canonicalize().ok()).collect();
-        let mut names = BTreeMap::new();
-        for path in pictures {
-            let target = outputs.picture(path);
-            if outputs.wanted.contains(&Output::Pictures) && target.canonicalize().is_ok_and(|t| given.contains(&t)) {
-                let text = format!("{}: drawing would overwrite a picture that was given", target.display());
-                return Err(DetectionError::Usage(format!("{text}\nhelp: name another folder with --out")));
-            }
-            if let Some(other) = names.insert(stem(path), path) {
-                let text = format!("{} and {} would be written into one file", other.display(), path.display());
-                return Err(DetectionError::Usage(format!(
-                    "{text}\nhelp: give them in two calls, each with its --out"
-                )));
+        let outputs = Self { folder: OutputFolder::new(folder, pictures)?, wanted: wanted.into_iter().collect() };
+        if outputs.wanted.contains(&Output::Pictures) {
+            for path in pictures {
+                outputs.folder.file(None, path, "png")?;
             }
         }
         Ok(outputs)
     }
 
-    fn picture(&self, path: &Path) -> PathBuf {
-        self.folder.join(format!("{}.png", stem(path)))
-    }
-
     /// Writes what belongs to one picture.
     ///
     /// # Errors
-    /// [`DetectionError::Output`].
+    /// [`DetectionError::Folder`].
     pub(super) fn write_picture(
         &self,
         predicted: &mut PredictedPicture,
         picture: &RgbImage,
     ) -> Result<(), DetectionError> {
         if self.wanted.contains(&Output::Txt) {
-            let path = self.folder.join("labels").join(format!("{}.txt", stem(&predicted.path)));
+            let path = self.folder.file(Some("labels"), &predicted.path, "txt")?;
             write_file(&path, label_lines(predicted).as_bytes())?;
         }
         if self.wanted.contains(&Output::Crops) {
@@ -94,7 +80,7 @@ impl Outputs {
         }
         if self.wanted.contains(&Output::Pictures) {
             let boxes: Vec<LabelledBox> = predicted.detections.iter().map(labelled).collect();
-            let (mut drawn, target) = (picture.clone(), self.picture(&predicted.path));
+            let (mut drawn, target) = (picture.clone(), self.folder.file(None, &predicted.path, "png")?);
             draw(&mut drawn, &boxes)?;
             write_png(&drawn, &target)?;
             predicted.drawn = Some(target);
@@ -107,7 +93,7 @@ impl Outputs {
             // A box clipped to nothing has nothing to show; it stands in the other outputs.
             if let Some(cut) = crop(picture, found.xyxy.map(|edge| edge as f32)) {
                 let name = format!("{}-{}.png", stem(&predicted.path), i + 1);
-                write_png(&cut, &self.folder.join("crops").join(file_name(&found.class)).join(name))?;
+                write_png(&cut, &self.folder.path("crops").join(file_name(&found.class)).join(name))?;
             }
         }
         Ok(())
@@ -118,7 +104,7 @@ impl Outputs {
     /// An image id is the number behind the last `_` of the file's name, as COCO names its pictures.
     ///
     /// # Errors
-    /// [`DetectionError::Output`]; [`DetectionError::Usage`] for COCO's form of pictures without such a number.
+    /// [`DetectionError::Folder`]; [`DetectionError::Usage`] for COCO's form of pictures without such a number.
     pub fn write_all(
         &self,
         predicted: &[PredictedPicture],
@@ -126,13 +112,13 @@ impl Outputs {
     ) -> Result<Vec<PathBuf>, DetectionError> {
         let mut written = Vec::new();
         if self.wanted.contains(&Output::Json) {
-            let path = self.folder.join("predictions.json");
+            let path = self.folder.path("predictions.json");
             let json = serde_json::to_vec_pretty(predicted).map_err(|e| failed(&path)(e.to_string()))?;
             write_file(&path, &json)?;
             written.push(path);
         }
         if self.wanted.contains(&Output::Coco) {
-            let path = self.folder.join("coco.json");
+            let path = self.folder.path("coco.json");
             let mut json = Vec::new();
             write_detections(&mut json, &coco_results(predicted, category_ids)?)?;
             write_file(&path, &json)?;
@@ -187,32 +173,12 @@ pub(super) fn label(class: &str, score: f32) -> String {
 }
 
 pub(super) fn draw(picture: &mut RgbImage, boxes: &[LabelledBox]) -> Result<(), DetectionError> {
-    let failed = |reason: String| DetectionError::Output { path: "a picture with boxes".into(), reason };
-    draw_boxes(picture, boxes).map_err(|e| failed(e.to_string()))
-}
-
-pub(super) fn write_png(picture: &RgbImage, target: &Path) -> Result<(), DetectionError> {
-    make_folder_of(target)?;
-    picture.save(target).map_err(|e| failed(target)(e.to_string()))
-}
-
-fn write_file(target: &Path, bytes: &[u8]) -> Result<(), DetectionError> {
-    make_folder_of(target)?;
-    std::fs::write(target, bytes).map_err(|e| failed(target)(e.to_string()))
-}
-
-fn make_folder_of(target: &Path) -> Result<(), DetectionError> {
-    let folder = target.parent().unwrap_or(Path::new("."));
-    std::fs::create_dir_all(folder).map_err(|e| failed(target)(e.to_string()))
+    Ok(draw_boxes(picture, boxes)?)
 }
 
 fn failed(target: &Path) -> impl FnOnce(String) -> DetectionError {
     let path = target.display().to_string();
-    |reason| DetectionError::Output { path, reason }
-}
-
-fn stem(path: &Path) -> String {
-    path.file_stem().map_or_else(|| "picture".into(), |stem| stem.to_string_lossy().into_owned())
+    |reason| FolderError::Write { path, reason }.into()
 }
 
 /// A class's name as a folder's: no separators, no dots in front.
@@ -253,11 +219,9 @@ mod tests {
     }
 
     #[test]
-    fn names_without_an_id_and_files_that_meet_are_refused() {
+    fn names_without_an_id_and_pictures_drawn_over_are_refused() {
         let error = coco_results(&[predicted("dog.jpg")], &[1, 2]).unwrap_err().to_string();
         assert!(error.contains("dog.jpg") && error.contains("help:"), "{error}");
-        let pictures = ["a/x.jpg".into(), "b/x.png".into()];
-        assert!(Outputs::new(Path::new("out"), [Output::Txt], &pictures).is_err());
         let dir = tempfile::tempdir().unwrap();
         let given = dir.path().join("x.png");
         RgbImage::new(1, 1).save(&given).unwrap();
