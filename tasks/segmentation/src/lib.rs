@@ -1,6 +1,22 @@
 //! DeepLabv3: recipes, samples, model, loss, training, evaluation, prediction.
 
 mod aspp;
+pub mod bench;
+mod calibrate;
+pub mod check;
+pub mod compare;
+pub mod error;
+pub mod evaluate;
+pub mod init;
+pub mod loss;
 pub mod model;
 pub mod module;
 pub mod net;
+pub mod predict;
+pub mod recipe;
+pub mod sample;
+pub mod saved;
+pub mod submission;
+pub mod train;
+
+pub use error::SegmentationError;

@@ -9,7 +9,7 @@ use wrs_nn::{
     ParamsBuilder, Pass, Scope, Value, dropout, resize_bilinear,
 };
 use wrs_ops::Activation;
-use wrs_ops::resize::{Interpolation, ResizeShape, resize_argmax};
+use wrs_ops::resize::{Interpolation, ResizeShape, resize, resize_argmax};
 
 use crate::aspp::{Aspp, AsppShape};
 use crate::net::{AuxiliaryConfig, Head, ModelConfig};
@@ -61,7 +61,7 @@ impl HeadLayers {
 }
 
 /// Normal with variance `2 / fan_in`, biases 0, as the public re-implementations of the paper begin their heads.
-const INIT: ConvInit = ConvInit::Darknet;
+const INIT: ConvInit = ConvInit::FanIn;
 
 #[derive(Clone, Debug)]
 struct Auxiliary {
@@ -176,12 +176,26 @@ impl DeepLabV3 {
     /// # Errors
     /// [`NnError::Shape`] when a size is 0 or there are more than 256 classes.
     pub fn labels(&self, low: &Value, size: [usize; 2]) -> Result<Vec<u8>, NnError> {
-        let Dims { n, h, w, c } = low.dims();
-        let shape = ResizeShape { batch: n, input: [h, w], output: size, channels: c };
-        let mut labels = vec![0; n * size[0] * size[1]];
+        let shape = growth(low, size);
+        let mut labels = vec![0; shape.batch * size[0] * size[1]];
         resize_argmax(&shape, Interpolation::Bilinear(self.corners), low.buffer().host(), &mut labels)
             .map_err(|source| NnError::Shape { layer: "labels".to_owned(), source })?;
         Ok(labels)
+    }
+
+    /// The logits of every pixel, from [`Self::forward_low`], at any size.
+    ///
+    /// # Shapes
+    /// `low` `[B, h, w, K]` to `[B, H, W, K]`, `size` being `[H, W]`.
+    ///
+    /// # Errors
+    /// [`NnError::Shape`] when a size is 0.
+    pub fn grown(&self, low: &Value, size: [usize; 2]) -> Result<Vec<f32>, NnError> {
+        let shape = growth(low, size);
+        let mut logits = vec![0.0; shape.output_values()];
+        resize(&shape, Interpolation::Bilinear(self.corners), low.buffer().host(), &mut logits)
+            .map_err(|source| NnError::Shape { layer: "logits".to_owned(), source })?;
+        Ok(logits)
     }
 
     fn classify(&self, pass: &mut Pass<'_>, map: &Value) -> Result<Value, NnError> {
@@ -191,6 +205,12 @@ impl DeepLabV3 {
         }
         self.predict.forward(pass, &x)
     }
+}
+
+/// From the logits' size to a picture's.
+fn growth(low: &Value, size: [usize; 2]) -> ResizeShape {
+    let Dims { n, h, w, c } = low.dims();
+    ResizeShape { batch: n, input: [h, w], output: size, channels: c }
 }
 
 impl Auxiliary {

@@ -1,5 +1,7 @@
 //! What a recipe says of the network.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 use wrs_backbones::{OutputStride, ResNetConfig, ResNetDepth};
 use wrs_nn::{Corners, NormConfig};
@@ -29,7 +31,8 @@ pub struct ModelConfig {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub auxiliary: Option<AuxiliaryConfig>,
     /// Whether logits grow to the input's size with the centres of the corner pixels on each other, rather than their outer
-    /// edges.
+    /// edges.  A cell of the map lies on pixel `stride * i`: the centres fit inputs of `stride * k + 1` pixels, the edges are
+    /// out by up to half a stride, other ways for other sizes; crops and pictures of sizes that agree learn to make up for it.
     pub align_corners: bool,
     /// epsilon of every batch norm.
     pub norm_eps: f64,
@@ -67,6 +70,13 @@ pub struct ModelConfigError {
     pub expected: &'static str,
     /// What was given.
     pub got: String,
+}
+
+/// The network in a word: `deeplabv3-r101-os16`.
+impl fmt::Display for ModelConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "deeplabv3-r{}-os{}", u64::from(self.depth), self.output_stride.pixels())
+    }
 }
 
 impl ModelConfig {

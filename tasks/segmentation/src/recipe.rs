@@ -1,0 +1,318 @@
+//! What a segmentation recipe says: everything that changes a result, nothing hidden.
+
+use std::num::NonZeroU64;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+use wrs_datasets::ImageRgb8;
+use wrs_datasets::augment::normalised_pixels;
+use wrs_datasets::augment::segmentation::SegmentationAugment;
+use wrs_datasets::scenes::ScenesOptions;
+use wrs_datasets::segmentation::{MissingFiles, Overlap, SegmentationLayout, UnknownLabels};
+use wrs_optim::{OptimizerConfig, Regularizer, Schedule};
+use wrs_train::recalibrate::RecalibrateBn;
+use wrs_train::recipe::{Loaded, RecipeOrSetting, RunLength, SettingError, parse};
+
+use crate::net::ModelConfig;
+
+/// The recipes that come with the program: name and text.
+pub const RECIPES: [(&str, &str); 6] = [
+    ("demo-segmentation", include_str!("../recipes/demo-segmentation.toml")),
+    ("voc/deeplabv3-wrs", include_str!("../recipes/voc-deeplabv3-wrs.toml")),
+    ("voc/deeplabv3-wd", include_str!("../recipes/voc-deeplabv3-wd.toml")),
+    ("voc/overfit16", include_str!("../recipes/voc-overfit16.toml")),
+    ("camvid-small", include_str!("../recipes/camvid-small.toml")),
+    ("camvid-small-wd", include_str!("../recipes/camvid-small-wd.toml")),
+];
+
+/// What recipes, runs and weights of this task call it.
+pub const TASK: &str = "segmentation";
+
+/// The task a recipe is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Task {
+    /// A class for every pixel.
+    Segmentation,
+}
+
+/// A training from beginning to end.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Recipe {
+    /// `segmentation`
+    pub task: Task,
+    /// What the run is called.
+    pub name: String,
+    /// The seed of every draw.
+    pub seed: u64,
+    /// Optimizer steps or epochs.
+    #[serde(flatten)]
+    pub length: RunLength,
+    /// Optimizer steps between checkpoints.
+    pub checkpoint_every: NonZeroU64,
+    /// Optimizer steps between evaluations; the last step is always evaluated.
+    pub evaluate_every: NonZeroU64,
+    /// Pictures per step.
+    pub batch: NonZeroU64,
+    /// What becomes of the pictures that do not fill a batch at the end of an epoch.
+    pub last_batch: LastBatch,
+    /// Learning rate before the schedule's factors.
+    pub lr: f64,
+    /// Where the pictures come from.
+    pub data: DataSettings,
+    /// What happens to a picture before the network sees it.
+    pub augment: SegmentationAugment,
+    /// How its bytes become the network's input.
+    pub input: InputSettings,
+    /// The network.
+    pub model: ModelConfig,
+    /// The optimizer.
+    pub optimizer: OptimizerConfig,
+    /// Its learning rate over time.
+    pub schedule: Schedule,
+    /// What keeps the weights in bounds.
+    pub regularizer: Regularizer,
+    /// A file that the network starts from; what does not fit starts afresh.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub init: Option<PathBuf>,
+    /// Parts that keep their values, by the beginning of their names: `backbone`, `backbone.layer1`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub freeze: Vec<String>,
+    /// Steps between two lines about filter norms and effective learning rates in metrics.jsonl; without it, none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trace_every: Option<NonZeroU64>,
+    /// Running statistics are measured anew before an evaluation; without it, the training's own are used.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub recalibrate_bn: Option<RecalibrateBn>,
+    /// How the validation split is evaluated.
+    pub evaluation: EvaluationSettings,
+}
+
+/// How a picture's bytes become the network's input: divided by 255, less the mean, divided by the standard deviation.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct InputSettings {
+    /// Of red, green and blue, in 0 to 1.
+    pub mean: [f32; 3],
+    /// Of the same.
+    pub std: [f32; 3],
+}
+
+impl InputSettings {
+    /// The input of pictures of one size.
+    ///
+    /// # Shapes
+    /// `[B, H, W, 3]`
+    pub fn pixels<'a>(&self, pictures: impl IntoIterator<Item = &'a ImageRgb8>) -> Vec<f32> {
+        normalised_pixels(pictures, self.mean, self.std)
+    }
+
+    pub(crate) fn check(&self) -> Result<(), SettingError> {
+        let refuse = |key, expected: &str, got: [f32; 3]| {
+            Err(SettingError { key, expected: expected.to_owned(), got: format!("{got:?}") })
+        };
+        if !self.mean.iter().all(|mean| (0.0..=1.0).contains(mean)) {
+            return refuse("input.mean", "three numbers from 0 to 1", self.mean);
+        }
+        if !self.std.iter().all(|std| std.is_finite() && *std > 0.0) {
+            return refuse("input.std", "three numbers above 0", self.std);
+        }
+        Ok(())
+    }
+}
+
+/// What becomes of the pictures that do not fill a batch at the end of an epoch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LastBatch {
+    /// They wait for another epoch's order.
+    Drop,
+    /// They make a smaller batch; a single picture, of which the pooling branch's norm could learn nothing, is dropped.
+    Keep,
+}
+
+impl LastBatch {
+    /// Pictures of an epoch that are trained on, of `images`.
+    pub fn trained(self, images: u64, batch: NonZeroU64) -> u64 {
+        let rest = images % batch;
+        match self {
+            Self::Keep if rest > 1 => images,
+            // A set smaller than a batch is a batch.
+            _ if images < batch.get() => images,
+            Self::Drop | Self::Keep => images - rest,
+        }
+    }
+}
+
+/// Where the pictures come from.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct DataSettings {
+    /// A folder or a generator.
+    pub source: DataSource,
+    /// Training split: `train`, `trainaug`, or the name of another list.
+    pub train_split: String,
+    /// Validation split.
+    pub val_split: String,
+    /// Only these images, by id; without it, all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub only_images: Option<Vec<String>>,
+}
+
+/// A folder or a generator.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", rename_all_fields = "kebab-case", deny_unknown_fields)]
+pub enum DataSource {
+    /// A data set of the user's, in VOC's layout or as folders of pictures and masks.
+    Folder {
+        /// Where it is; `--data` sets it.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        root: Option<PathBuf>,
+        /// Its layout; without it, the one that is recognised.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        layout: Option<SegmentationLayout>,
+        /// Names of its classes, by label; without it, the layout's own.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        class_names: Option<Vec<String>>,
+        /// Labels that are no class, beside 255.
+        void_labels: Vec<u8>,
+        /// Labels that mean another class than their number says, as pairs: `[[255, 1]]` for masks of black and white.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        mask_map: Vec<(u8, u8)>,
+        /// What becomes of a label that is neither a class nor void.
+        unknown_labels: UnknownLabels,
+        /// What becomes of pictures and masks that are listed but not there.
+        missing: MissingFiles,
+        /// Whether pictures may be trained on and evaluated on.
+        overlap: Overlap,
+    },
+    /// Made-up scenes, written into the run's directory.
+    Scenes(ScenesOptions),
+}
+
+/// How pictures are evaluated: whole, at their own size, one at a time.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct EvaluationSettings {
+    /// Factors of the picture's size; the probabilities of several are averaged.
+    pub scales: Vec<f64>,
+    /// Whether each is looked at mirrored, too.
+    pub flip: bool,
+}
+
+impl EvaluationSettings {
+    /// The factors that DeepLab's published numbers with several scales are at, mirrored too.
+    pub fn multi_scale() -> Self {
+        Self { scales: vec![0.5, 0.75, 1.0, 1.25, 1.5, 1.75], flip: true }
+    }
+
+    /// Whether the picture is looked at once, as it is.
+    #[allow(clippy::float_cmp)] // exactly 1, or another number
+    pub fn is_plain(&self) -> bool {
+        self.scales == [1.0] && !self.flip
+    }
+
+    pub(crate) fn check(&self) -> Result<(), SettingError> {
+        let in_range = |scale: &f64| scale.is_finite() && *scale > 0.0 && *scale <= 8.0;
+        if !self.scales.is_empty() && self.scales.iter().all(in_range) {
+            return Ok(());
+        }
+        let expected = "one factor or more, each above 0 and at most 8".to_owned();
+        Err(SettingError { key: "evaluation.scales", expected, got: format!("{:?}", self.scales) })
+    }
+}
+
+impl Recipe {
+    /// Reads a recipe and judges its values.
+    ///
+    /// # Errors
+    /// [`RecipeOrSetting::Recipe`] for text that is no recipe; [`RecipeOrSetting::Setting`] for a value outside its range.
+    pub fn load(source: &str, text: &str, overrides: &[(String, String)]) -> Result<Loaded<Self>, RecipeOrSetting> {
+        let loaded: Loaded<Self> = parse(source, text, overrides)?;
+        loaded.recipe.check()?;
+        Ok(loaded)
+    }
+
+    fn check(&self) -> Result<(), SettingError> {
+        let refuse = |key: &'static str, expected: &'static str, got: String| {
+            Err(SettingError { key, expected: expected.to_owned(), got })
+        };
+        let other = |key: &'static str, e: String| SettingError { key, expected: "a usable value".into(), got: e };
+        if !(self.lr.is_finite() && self.lr > 0.0) {
+            return refuse("lr", "a number above 0", self.lr.to_string());
+        }
+        self.model.check().map_err(|e| SettingError { key: e.key, expected: e.expected.to_owned(), got: e.got })?;
+        self.augment.check().map_err(|e| other("augment", e.to_string()))?;
+        self.input.check()?;
+        self.schedule.check().map_err(|e| other("schedule", e.to_string()))?;
+        self.evaluation.check()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load(name: &str, overrides: &[(&str, &str)]) -> Result<Loaded<Recipe>, RecipeOrSetting> {
+        let text = RECIPES.iter().find(|(known, _)| *known == name).unwrap().1;
+        let overrides: Vec<_> = overrides.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+        Recipe::load(name, text, &overrides)
+    }
+
+    #[test]
+    fn the_papers_arms_differ_in_the_regulariser_alone() {
+        let table = |name: &str| {
+            let mut table = toml::Table::try_from(load(name, &[]).unwrap().recipe).unwrap();
+            table.remove("name").and(table.remove("regularizer")).unwrap();
+            table
+        };
+        assert_eq!(table("voc/deeplabv3-wrs"), table("voc/deeplabv3-wd"));
+        assert_eq!(table("camvid-small"), table("camvid-small-wd"));
+    }
+
+    #[test]
+    fn the_papers_values_stand_in_its_recipe() {
+        let recipe = load("voc/deeplabv3-wrs", &[]).unwrap().recipe;
+        assert_eq!((recipe.batch.get(), recipe.length.epochs(), recipe.augment.crop), (10, Some(52), 513));
+        let trained = recipe.last_batch.trained(10_582, recipe.batch);
+        assert_eq!(52 * trained / recipe.batch, 55_016, "the two left over wait");
+        let length = wrs_optim::RunLength { steps: 55_068, steps_per_epoch: 1059.try_into().unwrap() };
+        // Goldens of the schedule: the learning rate before steps 0, 1, 1,059, 27,534 and 55,067.
+        for (step, expected) in
+            [(0, 1.0e-4), (1, 9.999_838e-5), (1059, 9.828_488e-5), (27_534, 5.405_279e-5), (55_067, 1.005_356e-6)]
+        {
+            let lr = recipe.lr * recipe.schedule.at(step, length).weights;
+            assert!((lr - expected).abs() < 1e-6 * expected, "step {step}: {lr}");
+        }
+        let Regularizer::Wrs { rescale, weight_decay, .. } = &recipe.regularizer else { unreachable!() };
+        assert_eq!((rescale.tau.get(), rescale.literal), (10, false));
+        assert!((weight_decay - 2e-4).abs() < 1e-12);
+    }
+
+    #[test]
+    fn values_out_of_range_are_named() {
+        for (key, value, named) in [
+            ("lr", "0.0", "lr"),
+            ("input.std", "[1.0, 0.0, 1.0]", "input.std"),
+            ("input.mean", "[2.0, 0.0, 1.0]", "input.mean"),
+            ("evaluation.scales", "[]", "evaluation.scales"),
+            ("augment.scale", "[2.0, 0.5]", "scale"),
+            ("augment.flip-left-right", "1.5", "flip-left-right"),
+            ("model.dropout", "1.0", "dropout"),
+            ("model.output-stride", "12", "output-stride"),
+            ("schedule.curve.polynomial.power", "-1.0", "power"),
+        ] {
+            let error = load("demo-segmentation", &[(key, value)]).err().map(|e| e.to_string()).unwrap_or_default();
+            assert!(error.contains(named), "{key}: {error}");
+        }
+    }
+
+    #[test]
+    fn the_last_batch_is_dropped_kept_or_all_there_is() {
+        let of = |policy: LastBatch, images: u64| policy.trained(images, NonZeroU64::new(10).unwrap());
+        assert_eq!([of(LastBatch::Drop, 10_582), of(LastBatch::Keep, 10_582)], [10_580, 10_582]);
+        assert_eq!([of(LastBatch::Drop, 21), of(LastBatch::Keep, 21)], [20, 20], "a picture alone is dropped");
+        assert_eq!([of(LastBatch::Drop, 7), of(LastBatch::Keep, 7), of(LastBatch::Keep, 1)], [7, 7, 1]);
+    }
+}
