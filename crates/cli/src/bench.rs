@@ -3,7 +3,6 @@
 use std::process::ExitCode;
 
 use serde::Serialize;
-use wrs_detection::bench::time;
 use wrs_train::bench::Mode;
 use wrs_train::memory;
 
@@ -20,7 +19,7 @@ pub struct Arguments {
     /// Pictures at once
     #[arg(long, default_value_t = 2)]
     batch: usize,
-    /// Side of the square input in pixels, a multiple of 32
+    /// Side of the square input in pixels; YOLOv3's are multiples of 32
     #[arg(long, default_value_t = 416)]
     size: usize,
 }
@@ -29,6 +28,7 @@ pub struct Arguments {
 #[serde(rename_all = "lowercase")]
 enum Model {
     Yolov3,
+    Deeplabv3,
 }
 
 #[derive(Clone, Copy, clap::ValueEnum, Serialize)]
@@ -52,25 +52,33 @@ struct Report {
 }
 
 pub fn run(arguments: &Arguments, global: &Global) -> anyhow::Result<ExitCode> {
-    if arguments.batch == 0 || arguments.size == 0 || !arguments.size.is_multiple_of(32) {
-        return Err(exit::usage("expected --batch of at least 1 and --size a multiple of 32"));
+    let &Arguments { model, batch, size, .. } = arguments;
+    let stride = match model {
+        Model::Yolov3 => wrs_detection::model::MAX_STRIDE,
+        Model::Deeplabv3 => 1,
+    };
+    if batch == 0 || size == 0 || !size.is_multiple_of(stride) {
+        return Err(exit::usage(format!("expected --batch of at least 1 and --size a multiple of {stride}")));
     }
     let mode = match arguments.mode {
         ModeName::Train => Mode::Train,
         ModeName::Infer => Mode::Infer,
     };
-    let mut times = time(mode, arguments.batch, arguments.size, global.algorithms())?;
+    let mut times = match model {
+        Model::Yolov3 => wrs_detection::bench::time(mode, batch, size, global.algorithms())?,
+        Model::Deeplabv3 => wrs_segmentation::bench::time(mode, batch, size, global.algorithms())?,
+    };
     times.sort_by(f64::total_cmp);
     let ms = times[times.len() / 2];
     let report = Report {
-        model: arguments.model,
+        model,
         mode: arguments.mode,
-        batch: arguments.batch,
-        size: arguments.size,
+        batch,
+        size,
         threads: rayon::current_num_threads(),
         ms,
         min_ms: times[0],
-        images_per_s: arguments.batch as f64 / (ms / 1e3),
+        images_per_s: batch as f64 / (ms / 1e3),
         peak_rss_mib: memory::peak_resident().map(|bytes| bytes >> 20),
     };
     if global.json {

@@ -5,10 +5,16 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context;
+use serde::Serialize;
+use wrs_datasets::Findings;
 use wrs_datasets::detection::{Pictures, ReadOptions, Severity, offending_files};
-use wrs_detection::check::{FittingSizes, Report, check_folder, check_recipe};
+use wrs_datasets::segmentation::SegmentationOptions;
+use wrs_detection::check::{self as detection, Anchors, FittingSizes};
+use wrs_segmentation::check as segmentation;
 
+use crate::recipe::AnyRecipe;
 use crate::source::{self, DarknetFlags};
+use crate::task::Task;
 use crate::{Global, exit, recipe};
 
 /// Faults of one kind of severity that are printed; the rest is counted, and all of them are in --json.
@@ -37,6 +43,9 @@ pub struct Arguments {
     /// Writes the names of the offending files here, one a line
     #[arg(long, value_name = "FILE")]
     fix_list: Option<PathBuf>,
+    /// What a data set is checked for; without it, what its layout says
+    #[arg(long, value_name = "TASK")]
+    task: Option<Task>,
     #[command(flatten)]
     darknet: DarknetFlags,
 }
@@ -55,11 +64,33 @@ pub fn run(arguments: &Arguments, global: &Global) -> anyhow::Result<ExitCode> {
         print!("{}", text(&report));
     }
     if let Some(path) = &arguments.fix_list {
-        let files = offending_files(&report.faults, Severity::Error);
+        let files = offending_files(&report.findings.faults, Severity::Error);
         let lines: Vec<String> = files.iter().map(|file| file.display().to_string()).chain([String::new()]).collect();
         std::fs::write(path, lines.join("\n")).with_context(|| format!("cannot write {}", path.display()))?;
     }
-    Ok(if report.has_errors() { ExitCode::from(exit::DATA) } else { ExitCode::SUCCESS })
+    Ok(if report.findings.has_errors() { ExitCode::from(exit::DATA) } else { ExitCode::SUCCESS })
+}
+
+/// What was found, whatever the task.
+#[derive(Serialize)]
+struct Report {
+    #[serde(flatten)]
+    findings: Findings,
+    /// Detection: the recipe's anchors and those fitted to the training boxes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    anchors: Option<Anchors>,
+}
+
+impl From<Findings> for Report {
+    fn from(findings: Findings) -> Self {
+        Self { findings, anchors: None }
+    }
+}
+
+impl From<detection::Report> for Report {
+    fn from(report: detection::Report) -> Self {
+        Self { findings: report.findings, anchors: report.anchors }
+    }
 }
 
 fn report(arguments: &Arguments, global: &Global) -> anyhow::Result<Report> {
@@ -69,34 +100,81 @@ fn report(arguments: &Arguments, global: &Global) -> anyhow::Result<Report> {
     });
     let path = Path::new(&arguments.what);
     let recipes_alone = arguments.data.is_some() || !arguments.set.is_empty() || arguments.init.is_some();
+    if arguments.task.is_some() && !(path.is_dir() && !path.join("run.json").is_file() || is_yaml(path)) {
+        return Err(exit::usage("--task belongs to a data set's folder; recipes, runs and weights say theirs"));
+    }
     if recipes_alone && !recipe::is_recipe(&arguments.what) {
         let text = format!("--data, --set and --init belong to a recipe; `{}` is none", arguments.what);
         return Err(exit::usage(format!("{text}\nhelp: recipes are listed by wrs train --list")));
     }
     if recipe::is_recipe(&arguments.what) {
-        let mut overrides = recipe::typed_overrides(&arguments.set)?;
-        if let Some(init) = &arguments.init {
-            overrides.push(("init".to_owned(), recipe::absolute("--init", init)?));
-        }
-        let loaded = recipe::load(&arguments.what, arguments.data.as_deref(), overrides)?;
-        return Ok(check_recipe(&loaded.recipe, &arguments.what, pictures, crate::workers())?);
+        return of_recipe(arguments, pictures);
     }
     if path.join("run.json").is_file() || (path.is_file() && !is_yaml(path)) {
-        let saved = source::load(path, &arguments.darknet, global)?.saved;
-        let description = &saved.description;
-        let mut report = Report::default();
-        let (classes, values) = (description.class_names.len(), saved.params.trainable().len());
-        let network = &description.model.network;
-        report.facts.push(format!("weights {}: {network}, {values} parameters, {classes} classes", path.display()));
-        report.facts.push(format!("        {}", description.class_names.join(", ")));
-        return Ok(report);
+        return of_network(path, arguments, global);
     }
     if !path.exists() {
         let text =
             format!("`{}` is no recipe, folder or file\nhelp: recipes are listed by wrs train --list", arguments.what);
         return Err(exit::usage(text));
     }
-    Ok(check_folder(path, ReadOptions::default(), &arguments.split, pictures, crate::workers()))
+    let (splits, workers) = (&arguments.split, crate::workers());
+    Ok(match arguments.task.map_or_else(|| task_of_data(path), Ok)? {
+        Task::Detection => detection::check_folder(path, ReadOptions::default(), splits, pictures, workers).into(),
+        Task::Segmentation => {
+            let options = SegmentationOptions::default();
+            segmentation::check_folder(path, &options, splits, pictures, workers).into()
+        }
+    })
+}
+
+fn of_recipe(arguments: &Arguments, pictures: Option<Pictures>) -> anyhow::Result<Report> {
+    let mut overrides = recipe::typed_overrides(&arguments.set)?;
+    if let Some(init) = &arguments.init {
+        overrides.push(("init".to_owned(), recipe::absolute("--init", init)?));
+    }
+    let (name, workers) = (&arguments.what, crate::workers());
+    Ok(match AnyRecipe::load(name, arguments.data.as_deref(), overrides)? {
+        AnyRecipe::Detection(loaded) => detection::check_recipe(&loaded.recipe, name, pictures, workers)?.into(),
+        AnyRecipe::Segmentation(loaded) => segmentation::check_recipe(&loaded.recipe, name, pictures, workers)?.into(),
+    })
+}
+
+fn of_network(path: &Path, arguments: &Arguments, global: &Global) -> anyhow::Result<Report> {
+    let (network, values, names) = match Task::of_network(path)? {
+        Task::Detection => {
+            let saved = source::detection(path, &arguments.darknet, global)?.saved;
+            let description = saved.description;
+            (description.model.network.to_string(), saved.params.trainable().len(), description.class_names)
+        }
+        Task::Segmentation => {
+            source::refuse_darknet(&arguments.darknet)?;
+            let (saved, _) = source::segmentation(path)?;
+            let description = saved.description;
+            (description.model.to_string(), saved.params.trainable().len(), description.class_names)
+        }
+    };
+    let (path, classes) = (path.display(), names.len());
+    let facts = vec![
+        format!("weights {path}: {network}, {values} parameters, {classes} classes"),
+        format!("        {}", names.join(", ")),
+    ];
+    Ok(Findings { facts, ..Findings::default() }.into())
+}
+
+/// What a folder holds data for.
+fn task_of_data(root: &Path) -> anyhow::Result<Task> {
+    let boxes = wrs_datasets::detection::recognise(root).is_ok();
+    let masks = wrs_datasets::segmentation::recognise(root).is_ok();
+    match (boxes, masks) {
+        (true, true) => {
+            let text = format!("{}: holds data for detection and for segmentation", root.display());
+            Err(exit::usage(format!("{text}\nhelp: say --task detection or --task segmentation")))
+        }
+        (false, true) => Ok(Task::Segmentation),
+        // Of a folder that is neither, the fault lists what boxes would lie in.
+        (_, false) => Ok(Task::Detection),
+    }
 }
 
 fn is_yaml(path: &Path) -> bool {
@@ -106,7 +184,7 @@ fn is_yaml(path: &Path) -> bool {
 fn text(report: &Report) -> String {
     let mut text = String::new();
     // Writing to a string cannot fail.
-    for fact in &report.facts {
+    for fact in &report.findings.facts {
         let _ = writeln!(text, "{fact}");
     }
     if let Some(anchors) = &report.anchors {
@@ -116,7 +194,7 @@ fn text(report: &Report) -> String {
         let _ = writeln!(text, "  to use the fitted ones: --set 'anchors={}'", toml_list(&anchors.fitted));
     }
     for severity in [Severity::Error, Severity::Warning] {
-        let of: Vec<_> = report.faults.iter().filter(|fault| fault.severity == severity).collect();
+        let of: Vec<_> = report.findings.faults.iter().filter(|fault| fault.severity == severity).collect();
         for fault in of.iter().take(SHOWN) {
             let _ = writeln!(text, "{fault}");
         }
@@ -124,7 +202,7 @@ fn text(report: &Report) -> String {
             let _ = writeln!(text, "… and {} {severity}s more (--json has them all)", of.len() - SHOWN);
         }
     }
-    let count = |severity| report.faults.iter().filter(|fault| fault.severity == severity).count();
+    let count = |severity| report.findings.faults.iter().filter(|fault| fault.severity == severity).count();
     let _ = writeln!(text, "{} errors, {} warnings", count(Severity::Error), count(Severity::Warning));
     text
 }

@@ -1,17 +1,19 @@
 //! `wrs compare`: two arms of runs, paired by seed, with intervals and a verdict.
 
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::fmt::Display;
+use std::path::PathBuf;
 use std::process::ExitCode;
+use std::str::FromStr;
 
 use serde::Serialize;
-use wrs_detection::compare::arms;
-use wrs_eval::Detection;
 use wrs_eval::compare::{
-    ApMetric, Arm, ArmSummary, CompareOptions, Comparison, Interval, Outcome, Run, compare_detections,
+    Arm, ArmSummary, CompareError, CompareOptions, Comparison, Interval, Outcome, Run, compare_detections,
+    compare_label_maps,
 };
 use wrs_train::arms::{ArmOfRuns, Judged};
 
+use crate::task::Task;
 use crate::{Global, exit};
 
 #[derive(clap::Args)]
@@ -22,9 +24,10 @@ pub struct Arguments {
     /// Runs of the second arm, behind --
     #[arg(required = true, last = true, value_name = "B")]
     b: Vec<PathBuf>,
-    /// What the arms are compared by: ap, ap50 or ap75
-    #[arg(long, value_name = "METRIC", default_value = "ap")]
-    metric: ApMetric,
+    /// What the arms are compared by: ap (unless said), ap50 or ap75; miou (unless said), pixel_accuracy, mean_accuracy or
+    /// fw_iou
+    #[arg(long, value_name = "METRIC")]
+    metric: Option<String>,
     /// Judges on another split than the recipe's validation split, by running the networks: test
     #[arg(long, value_name = "NAME")]
     split: Option<String>,
@@ -40,11 +43,11 @@ pub struct Arguments {
 }
 
 #[derive(Serialize)]
-struct Document<'a> {
+struct Document<'a, M> {
     judged_on: &'a str,
-    runs: [Vec<&'a Path>; 2],
+    runs: [&'a [PathBuf]; 2],
     #[serde(flatten)]
-    comparison: &'a Comparison<ApMetric>,
+    comparison: &'a Comparison<M>,
 }
 
 /// The arguments with the flags behind the second arm's runs moved in front: what stands behind `--` is no flag to the
@@ -61,41 +64,67 @@ pub fn flags_first(mut arguments: Vec<OsString>) -> Vec<OsString> {
 }
 
 pub fn run(arguments: &Arguments, global: &Global) -> anyhow::Result<ExitCode> {
+    let Arguments { a, b, .. } = arguments;
     let judged = match &arguments.split {
         None => Judged::Validation,
         Some(name) => Judged::Split { name, workers: crate::workers(), algorithms: global.algorithms() },
     };
-    let read = arms(&arguments.a, &arguments.b, judged)?;
-    let options = CompareOptions {
-        metric: arguments.metric,
+    // Runs of several tasks differ in more than the regulariser, which reading them says.
+    match Task::of_run(&a[0])? {
+        Task::Detection => {
+            let read = wrs_detection::compare::arms(a, b, judged)?;
+            let options = options(arguments)?;
+            let comparison = compare_detections(&read.truth, &arm(&read.a), &arm(&read.b), &options)?;
+            tell(&comparison, &read.judged_on, arguments, global)
+        }
+        Task::Segmentation => {
+            let read = wrs_segmentation::compare::arms(a, b, judged)?;
+            let options = options(arguments)?;
+            let comparison = compare_label_maps(read.num_classes, &arm(&read.a), &arm(&read.b), &options)?;
+            tell(&comparison, &read.judged_on, arguments, global)
+        }
+    }
+}
+
+fn options<M: Default + FromStr<Err = CompareError>>(arguments: &Arguments) -> anyhow::Result<CompareOptions<M>> {
+    Ok(CompareOptions {
+        metric: arguments.metric.as_deref().map_or_else(|| Ok(M::default()), str::parse)?,
         confidence: arguments.ci,
         draws: arguments.boot,
         min_effect: arguments.min_effect.unwrap_or(0.0) / 100.0,
         ..CompareOptions::default()
-    };
-    let comparison = compare_detections(&read.truth, &arm(&read.a), &arm(&read.b), &options)?;
+    })
+}
+
+fn arm<F>(of: &ArmOfRuns<Vec<F>>) -> Arm<'_, F> {
+    let runs = of.runs.iter().map(|run| Run { seed: run.seed, found: &run.found }).collect();
+    Arm { name: of.name.clone(), runs }
+}
+
+/// Prints a comparison, and refuses one that does not show what was asked for.
+fn tell<M: Display + Serialize>(
+    comparison: &Comparison<M>,
+    judged_on: &str,
+    arguments: &Arguments,
+    global: &Global,
+) -> anyhow::Result<ExitCode> {
     if global.json {
-        let runs = [&read.a, &read.b].map(|arm| arm.runs.iter().map(|run| run.files.root()).collect());
-        let document = Document { judged_on: &read.judged_on, runs, comparison: &comparison };
+        let document = Document { judged_on, runs: [&arguments.a, &arguments.b], comparison };
         println!("{}", serde_json::to_string_pretty(&document)?);
     } else {
-        print!("{}", table(&comparison, &read.judged_on));
+        print!("{}", table(comparison, judged_on));
     }
     match arguments.min_effect {
         Some(least) if comparison.verdict.outcome != Outcome::BBetter => {
             let got = format!("{:+.2} points: {}", 100.0 * comparison.difference, comparison.verdict.text);
-            Err(exit::Gate { metric: format!("{} of {}", options.metric, read.b.name), got, least }.into())
+            let metric = format!("{} of {}", comparison.options.metric, comparison.b.name);
+            Err(exit::Gate { metric, got, least }.into())
         }
         _ => Ok(ExitCode::SUCCESS),
     }
 }
 
-fn arm(of: &ArmOfRuns<Vec<Detection>>) -> Arm<'_, Detection> {
-    let runs = of.runs.iter().map(|run| Run { seed: run.seed, found: &run.found }).collect();
-    Arm { name: of.name.clone(), runs }
-}
-
-fn table(comparison: &Comparison<ApMetric>, judged_on: &str) -> String {
+fn table<M: Display>(comparison: &Comparison<M>, judged_on: &str) -> String {
     let Comparison { options, seeds, a, b, difference, .. } = comparison;
     let mut lines = vec![
         format!("{} on {judged_on}", options.metric),

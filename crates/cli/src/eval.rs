@@ -1,22 +1,17 @@
-//! `wrs eval`: official metrics of a run, a weights file, or saved detections.
+//! `wrs eval`: official metrics of a run, a weights file, or saved predictions.
 
-use std::fs::File;
+pub mod detection;
+pub mod segmentation;
+
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::Context;
-use wrs_datasets::{DetectionDataset, Split};
-use wrs_detection::DetectionError;
-use wrs_detection::evaluate::{Detector, Evaluation, evaluate};
-use wrs_detection::net::Network;
-use wrs_detection::recipe::Recipe;
-use wrs_detection::sample;
-use wrs_detection::saved::SavedNet;
-use wrs_eval::{DetectionMetrics, evaluate_detections, read_detections, read_ground_truth, write_detections};
-use wrs_train::run_dir::RunFiles;
+use serde::Serialize;
+use serde_json::Value;
 
-use crate::source::{self, DarknetFlags, Source};
-use crate::{Global, exit, table};
+use crate::source::DarknetFlags;
+use crate::task::Task;
+use crate::{Global, exit};
 
 #[derive(clap::Args)]
 pub struct Arguments {
@@ -27,22 +22,32 @@ pub struct Arguments {
     #[arg(long, value_name = "FILE", conflicts_with_all = ["source", "pred"])]
     weights: Option<PathBuf>,
     /// The data set's folder; a run knows its own
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", conflicts_with = "pred")]
     data: Option<PathBuf>,
-    /// Another split than the recipe's: train, val, or the name of an annotation file
-    #[arg(long, value_name = "NAME")]
+    /// Another split than the recipe's: train, val, or the name of an annotation file or list
+    #[arg(long, value_name = "NAME", conflicts_with = "pred")]
     split: Option<String>,
-    /// Scores detections saved in COCO's results form instead of running a network
-    #[arg(long, value_name = "FILE", requires = "gt", conflicts_with = "source")]
+    /// Scores saved predictions instead of running a network: detections in COCO's results form, or a folder of index PNGs
+    #[arg(long, value_name = "FILE|DIR", requires = "gt", conflicts_with = "source")]
     pred: Option<PathBuf>,
-    /// Their ground truth, an instances file
-    #[arg(long, value_name = "FILE", requires = "pred")]
+    /// Their ground truth: an instances file, or a folder of index PNGs
+    #[arg(long, value_name = "FILE|DIR", requires = "pred")]
     gt: Option<PathBuf>,
     /// What the files are about
-    #[arg(long, value_name = "TASK", default_value = "detection")]
+    #[arg(long, value_name = "TASK", default_value = "detection", requires = "pred")]
     task: Task,
-    /// Writes the detections in COCO's results form
-    #[arg(long, value_name = "FILE", conflicts_with = "pred")]
+    /// Segmentation: how many classes the PNGs have, the background among them
+    #[arg(long, value_name = "K", requires = "pred")]
+    num_classes: Option<usize>,
+    /// Segmentation: scores the PNGs of these names alone, one a line, as a split's list gives them
+    #[arg(long, value_name = "FILE", requires = "pred")]
+    list: Option<PathBuf>,
+    /// Segmentation: looks at each picture at six sizes from half to 1.75, each mirrored too
+    #[arg(long, conflicts_with = "pred")]
+    multi_scale: bool,
+    /// Writes what was found: detections in COCO's results form, or index PNGs as VOC's server wants them, under
+    /// DIR/results/VOC2012/Segmentation/comp6_SPLIT_cls; splits without masks, too
+    #[arg(long, value_name = "FILE|DIR", conflicts_with = "pred")]
     save: Option<PathBuf>,
     #[command(flatten)]
     darknet: DarknetFlags,
@@ -51,120 +56,94 @@ pub struct Arguments {
     min: Vec<String>,
 }
 
-#[derive(Clone, Copy, clap::ValueEnum)]
-enum Task {
-    Detection,
+/// An evaluation as it is told.
+pub struct Told {
+    /// For --json and --min.
+    document: Value,
+    /// For people.
+    table: String,
+    /// What the numbers are not worth anything for.
+    fault: Option<anyhow::Error>,
+}
+
+impl Told {
+    /// Metrics, and their table.
+    fn new(metrics: &impl Serialize, table: String) -> anyhow::Result<Self> {
+        Ok(Self { document: serde_json::to_value(metrics)?, table, fault: None })
+    }
+
+    /// The same, with one more entry of the document.
+    pub fn with(mut self, key: &str, value: Value) -> Self {
+        if let Some(object) = self.document.as_object_mut() {
+            object.insert(key.to_owned(), value);
+        }
+        self
+    }
+
+    /// The same, with what must be said once the numbers are.
+    fn but(self, fault: Option<impl Into<anyhow::Error>>) -> Self {
+        Self { fault: fault.map(Into::into), ..self }
+    }
+
+    /// The table, or the document.
+    pub fn print(&self, global: &Global) -> anyhow::Result<()> {
+        if global.json {
+            println!("{}", serde_json::to_string_pretty(&self.document)?);
+        } else {
+            println!("{}", self.table);
+        }
+        Ok(())
+    }
+
+    /// Refuses a metric below what was asked for.
+    fn check_gate(&self, gate: &str) -> anyhow::Result<()> {
+        let malformed = || exit::usage(format!("--min: expected METRIC=VALUE such as ap50=0.6, got `{gate}`"));
+        let (metric, least) = gate.split_once('=').ok_or_else(malformed)?;
+        let least: f64 = least.parse().map_err(|_| malformed())?;
+        let value =
+            self.document.get(metric).or_else(|| self.document.get("paper").and_then(|paper| paper.get(metric)));
+        match value.filter(|value| value.is_number() || value.is_null()).map(Value::as_f64) {
+            None => Err(exit::usage(format!("--min: no metric is called `{metric}`"))),
+            Some(Some(got)) if got >= least => Ok(()),
+            Some(got) => {
+                let got = got.map_or("undefined".to_owned(), |v| v.to_string());
+                Err(exit::Gate { metric: metric.to_owned(), got, least }.into())
+            }
+        }
+    }
 }
 
 pub fn run(arguments: &Arguments, global: &Global) -> anyhow::Result<ExitCode> {
-    let Task::Detection = arguments.task;
     if arguments.pred.is_some() && arguments.darknet.any() {
         return Err(exit::usage("--cfg, --names, --resize and --size belong to a network; --pred runs none"));
     }
-    let metrics = match (&arguments.pred, &arguments.gt, arguments.source.as_ref().or(arguments.weights.as_ref())) {
-        (Some(pred), Some(gt), _) => of_files(pred, gt, global)?,
-        (_, _, Some(source)) => of_network(source, arguments, global)?,
+    let told = match (&arguments.pred, &arguments.gt, arguments.source.as_ref().or(arguments.weights.as_ref())) {
+        (Some(pred), Some(gt), _) => match arguments.task {
+            Task::Detection => detection::of_files(pred, gt, arguments, global)?,
+            Task::Segmentation => segmentation::of_folders(pred, gt, arguments)?,
+        },
+        (_, _, Some(source)) => match Task::of_network(source)? {
+            Task::Detection => detection::of_network(source, arguments, global)?,
+            Task::Segmentation => segmentation::of_network(source, arguments, global)?,
+        },
         _ => return Err(exit::usage("nothing to evaluate\nhelp: name a run, a weights file, or --pred and --gt")),
     };
-    if global.json {
-        println!("{}", serde_json::to_string_pretty(&metrics)?);
-    } else {
-        println!("{}", table::detection(&metrics));
-    }
+    told.print(global)?;
     for gate in &arguments.min {
-        check_gate(gate, &metrics)?;
+        told.check_gate(gate)?;
     }
-    Ok(ExitCode::SUCCESS)
+    told.fault.map_or(Ok(ExitCode::SUCCESS), Err)
 }
 
-fn of_files(pred: &Path, gt: &Path, global: &Global) -> anyhow::Result<DetectionMetrics> {
-    let truth = read_ground_truth(gt)?;
-    if !global.quiet {
-        truth.warnings.iter().for_each(|warning| eprintln!("note: {warning}"));
+/// The best weights of a run on its own validation split.
+pub fn of_run(task: Task, run: &Path, global: &Global) -> anyhow::Result<Told> {
+    match task {
+        Task::Detection => detection::of_best(run, global),
+        Task::Segmentation => segmentation::of_best(run, global),
     }
-    Ok(evaluate_detections(&truth.ground_truth, &read_detections(pred)?)?)
 }
 
-fn of_network(named: &Path, arguments: &Arguments, global: &Global) -> anyhow::Result<DetectionMetrics> {
-    let Source { saved, run } = source::load(named, &arguments.darknet, global)?;
-    let result = match (&arguments.data, &run) {
-        (Some(data), _) => on_folder(&saved, data, arguments, global)?,
-        (None, Some(files)) => of_run(files, &saved, arguments.split.as_deref(), global)?,
-        (None, None) => return Err(exit::usage("a weights file needs --data DIR")),
-    };
-    if let Some(path) = &arguments.save {
-        let file = File::create(path).with_context(|| format!("cannot write {}", path.display()))?;
-        write_detections(file, &result.detections)?;
-    }
-    if result.not_finite > 0 && !global.quiet {
-        eprintln!("note: {} candidates with numbers that are not finite were dropped", result.not_finite);
-    }
-    Ok(result.metrics)
-}
-
-/// A run's own data: the recipe's validation split, or another of the same folder.
-pub fn of_run(files: &RunFiles, saved: &SavedNet, split: Option<&str>, global: &Global) -> anyhow::Result<Evaluation> {
-    let mut recipe = recipe_of(files)?;
-    if let Some(split) = split {
-        split.clone_into(&mut recipe.data.val_split);
-    }
-    let data = sample::open(&recipe, files.root())?;
-    judge(saved, &data.val, global)
-}
-
-/// The recipe that a run was made with.
-pub fn recipe_of(files: &RunFiles) -> anyhow::Result<Recipe> {
-    let text = files.read_recipe().map_err(DetectionError::from)?;
-    let name = files.recipe().display().to_string();
-    Ok(Recipe::load(&name, &text, &[]).map_err(DetectionError::from)?.recipe)
-}
-
-fn on_folder(saved: &SavedNet, data: &Path, arguments: &Arguments, global: &Global) -> anyhow::Result<Evaluation> {
-    let split: Split = arguments.split.as_deref().unwrap_or("val").parse()?;
-    let mut data = DetectionDataset::open(data, None, &split).map_err(DetectionError::from)?;
-    if saved.description.class_names == [sample::SINGLE_CLASS] {
-        data.merge_classes(sample::SINGLE_CLASS);
-    }
-    let (own, theirs) = (&saved.description.class_names, data.class_names());
-    if let Some((class, (own, theirs))) = own.iter().zip(&theirs).enumerate().find(|(_, (own, theirs))| own != theirs) {
-        let text = format!("the network calls class {class} `{own}`, the data set calls it `{theirs}`");
-        if !matches!(saved.description.model.network, Network::Darknet { .. }) {
-            return Err(exit::usage(format!("{text}\nhelp: evaluate on data of the same classes")));
-        }
-        // Darknet spells some of COCO's names otherwise (sofa, tvmonitor): the order is what counts.
-        if !global.quiet {
-            eprintln!("note: {text}; classes are matched by their order");
-        }
-    }
-    if own.len() != theirs.len() {
-        let text = format!("the network knows {} classes, the data set has {}", own.len(), theirs.len());
-        return Err(exit::usage(format!("{text}\nhelp: evaluate on data of the same classes")));
-    }
-    judge(saved, &data, global)
-}
-
-fn judge(saved: &SavedNet, data: &DetectionDataset, global: &Global) -> anyhow::Result<Evaluation> {
-    if !global.quiet {
-        eprintln!("evaluating on {} ({} images)", data.name, data.images.len());
-    }
-    let detector =
-        Detector { net: &saved.net, params: &saved.params, anchors: &saved.anchors, algorithms: global.algorithms() };
-    Ok(evaluate(detector, data, &saved.description.evaluation, crate::workers())?)
-}
-
-/// Refuses a metric below what was asked for.
-fn check_gate(gate: &str, metrics: &DetectionMetrics) -> anyhow::Result<()> {
-    let malformed = || exit::usage(format!("--min: expected METRIC=VALUE such as ap50=0.6, got `{gate}`"));
-    let (metric, least) = gate.split_once('=').ok_or_else(malformed)?;
-    let least: f64 = least.parse().map_err(|_| malformed())?;
-    let document = serde_json::to_value(metrics)?;
-    let value = document.get(metric).or_else(|| document.get("paper").and_then(|paper| paper.get(metric)));
-    match value.map(serde_json::Value::as_f64) {
-        None => Err(exit::usage(format!("--min: no metric is called `{metric}`"))),
-        Some(Some(got)) if got >= least => Ok(()),
-        Some(got) => {
-            let got = got.map_or("undefined".to_owned(), |v| v.to_string());
-            Err(exit::Gate { metric: metric.to_owned(), got, least }.into())
-        }
-    }
+/// Weights alone know no data.
+fn needs_data<T>() -> anyhow::Result<T> {
+    Err(exit::usage("a weights file needs --data DIR"))
 }

@@ -1,8 +1,10 @@
 //! Errors to exit codes: 1 other, 2 usage or recipe, 3 data, 4 weights or checkpoint, 6 diverged, 7 a gate not met.
 
 use wrs_detection::DetectionError;
+use wrs_draw::FolderError;
 use wrs_eval::EvalError;
 use wrs_eval::compare::CompareError;
+use wrs_segmentation::SegmentationError;
 use wrs_train::TrainError;
 
 /// The exit code of faulty data.
@@ -59,9 +61,30 @@ pub fn code(error: &anyhow::Error) -> u8 {
     if error.is::<CompareError>() {
         return 2;
     }
-    match error.downcast_ref::<DetectionError>() {
-        Some(error) => of_detection(error),
-        None => 1,
+    match (error.downcast_ref::<DetectionError>(), error.downcast_ref::<SegmentationError>()) {
+        (Some(error), _) => of_detection(error),
+        (_, Some(error)) => of_segmentation(error),
+        (None, None) => 1,
+    }
+}
+
+fn of_segmentation(error: &SegmentationError) -> u8 {
+    use SegmentationError as E;
+    match error {
+        E::Recipe(_) | E::Setting(_) | E::Usage(_) => 2,
+        E::Data(_) | E::Loader(_) | E::Score(_) | E::Eval(_) | E::NothingToScore(_) => DATA,
+        E::Weights(_) => 4,
+        E::Train(error) => of_train(error),
+        E::Folder(error) => of_folder(error),
+        E::Diverged(_) => 6,
+        E::OutOfBatches { .. } | E::Nn(_) | E::Shape(_) | E::Loss(_) | E::Draw(_) | E::Submission { .. } => 1,
+    }
+}
+
+fn of_folder(error: &FolderError) -> u8 {
+    match error {
+        FolderError::Collision { .. } | FolderError::Overwrites(_) => 2,
+        FolderError::Write { .. } => 1,
     }
 }
 
@@ -72,8 +95,9 @@ fn of_detection(error: &DetectionError) -> u8 {
         E::Data(_) | E::Loader(_) | E::Eval(_) => DATA,
         E::Weights(_) | E::UnknownWeights { .. } | E::Checkpoint(_) => 4,
         E::Train(error) => of_train(error),
-        E::Diverged { .. } => 6,
-        E::OutOfBatches { .. } | E::Nn(_) | E::Optim(_) | E::Loss(_) | E::Metrics(_) | E::Output { .. } => 1,
+        E::Diverged(_) => 6,
+        E::OutOfBatches { .. } | E::Nn(_) | E::Optim(_) | E::Loss(_) | E::Metrics(_) | E::Draw(_) => 1,
+        E::Folder(error) => of_folder(error),
     }
 }
 
@@ -81,6 +105,7 @@ fn of_train(error: &TrainError) -> u8 {
     use TrainError as E;
     match error {
         E::RunDir(_) | E::Arms(_) | E::Freeze(_) => 2,
+        E::OtherData { .. } => DATA,
         E::Checkpoint(_) | E::State(_) | E::Weights(_) => 4,
         E::Metrics(_) | E::Optim(_) | E::Nn(_) => 1,
     }

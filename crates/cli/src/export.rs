@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use crate::source::{self, DarknetFlags};
+use crate::task::Task;
 use crate::{Global, exit};
 
 #[derive(clap::Args)]
@@ -30,8 +31,14 @@ pub fn run(arguments: &Arguments, global: &Global) -> anyhow::Result<ExitCode> {
     if out.exists() {
         return Err(exit::usage(format!("{} exists\nhelp: name another file, or remove it", out.display())));
     }
-    let saved = source::load(&arguments.source, &arguments.darknet, global)?.saved;
-    saved.export(out)?;
+    match Task::of_network(&arguments.source)? {
+        Task::Detection => source::detection(&arguments.source, &arguments.darknet, global)?.saved.export(out)?,
+        Task::Segmentation if form.as_deref() == Some(FORMS[0]) => {
+            source::refuse_darknet(&arguments.darknet)?;
+            source::segmentation(&arguments.source)?.0.export(out)?;
+        }
+        Task::Segmentation => return Err(exit::usage("Darknet knows no segmentation\nhelp: name a .safetensors file")),
+    }
     let bytes = std::fs::metadata(out)?.len();
     if global.json {
         println!("{}", serde_json::json!({ "file": out, "bytes": bytes }));

@@ -1,4 +1,4 @@
-//! The binary `wrs`: train, evaluate and run YOLOv3 with or without weight rescaling.
+//! The binary `wrs`: train, evaluate and run YOLOv3 and DeepLabv3 with or without weight rescaling.
 //!
 //! One file per verb, no arithmetic here.  Results go to stdout, talk to stderr.
 
@@ -11,9 +11,11 @@ mod eval;
 mod exit;
 mod export;
 mod predict;
+mod prepare;
 mod recipe;
 mod source;
 mod table;
+mod task;
 mod train;
 
 use std::process::ExitCode;
@@ -21,7 +23,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 use wrs_ops::conv::Algorithms;
 
-/// Train, evaluate and run YOLOv3 with or without weight rescaling.  One binary, no Python.
+/// Train, evaluate and run YOLOv3 and DeepLabv3 with or without weight rescaling.  One binary, no Python.
 #[derive(Parser)]
 #[command(name = "wrs", version, after_help = EXAMPLES, arg_required_else_help = true)]
 struct Cli {
@@ -33,25 +35,29 @@ struct Cli {
 
 const EXAMPLES: &str = "Examples:
   wrs train demo                                        a small detector on made-up scenes, minutes on a CPU
-  wrs train coco/yolov3-wrs --data /data/coco           the paper's recipe
+  wrs train demo-segmentation                           a small segmenter on made-up scenes
+  wrs train coco/yolov3-wrs --data /data/coco           the paper's recipe for detection
+  wrs train voc/deeplabv3-wrs --data /data/VOCdevkit    and for segmentation
   wrs check bccd/yolov3-wrs --data /data/bccd           every problem of the data, before the first step
   wrs compare runs/*-wd-s* -- runs/*-wrs-s*             weight decay against rescaling, with intervals
   wrs train --resume runs/demo                          goes on where a run stopped, to the same bytes
-  wrs eval runs/demo --json                             COCO's numbers of its best weights
-  wrs predict runs/demo 'pictures/*.jpg' --out drawn    pictures with boxes";
+  wrs eval runs/demo --json                             official numbers of its best weights
+  wrs predict runs/demo 'pictures/*.jpg' --out drawn    pictures with what was found";
 
 #[derive(Subcommand)]
 enum Verb {
     /// Trains: a recipe's name or a TOML file, or goes on with a run
     Train(train::Arguments),
-    /// Official metrics of a run, a weights file, or saved detections
+    /// Official metrics of a run, a weights file, or saved predictions
     Eval(eval::Arguments),
-    /// Finds boxes in pictures and draws them
+    /// Finds boxes in pictures, or gives their pixels classes, and draws them
     Predict(predict::Arguments),
     /// Finds what is wrong with a recipe, its data and its weights before the first step
     Check(check::Arguments),
     /// Compares two arms of runs, weight decay against weight rescaling
     Compare(compare::Arguments),
+    /// Makes data sets out of others: the augmented VOC 2012
+    Prepare(prepare::Arguments),
     /// Writes weights in another form: safetensors, Darknet's
     Export(export::Arguments),
     /// Times the full-size network: a training step, an inference
@@ -114,6 +120,7 @@ fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
         Verb::Predict(arguments) => predict::run(arguments, &cli.global),
         Verb::Check(arguments) => check::run(arguments, &cli.global),
         Verb::Compare(arguments) => compare::run(arguments, &cli.global),
+        Verb::Prepare(arguments) => prepare::run(arguments, &cli.global),
         Verb::Export(arguments) => export::run(arguments, &cli.global),
         Verb::Bench(arguments) => bench::run(arguments, &cli.global),
     }

@@ -1,11 +1,13 @@
-//! `wrs predict`: boxes in pictures.
+//! `wrs predict`: boxes in pictures, or classes of their pixels.
+
+mod detection;
+mod segmentation;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use wrs_detection::predict::{CONFIDENCE, IOU, Output, Outputs, PredictOptions, predict};
-
-use crate::source::{self, DarknetFlags};
+use crate::source::DarknetFlags;
+use crate::task::Task;
 use crate::{Global, exit};
 
 /// What counts as a picture in a folder.
@@ -26,51 +28,38 @@ pub struct Arguments {
     /// What is written there, with commas between
     #[arg(long, value_name = "KINDS", value_delimiter = ',', default_value = "pictures")]
     save: Vec<Save>,
-    /// Shows boxes whose score is above it
-    #[arg(long, value_name = "SCORE", default_value_t = CONFIDENCE)]
-    conf: f32,
-    /// Hides a box that overlaps a better one of its class by more
-    #[arg(long, value_name = "IOU", default_value_t = IOU)]
-    iou: f32,
+    /// Detection: shows boxes whose score is above it [default: 0.25]
+    #[arg(long, value_name = "SCORE")]
+    conf: Option<f32>,
+    /// Detection: hides a box that overlaps a better one of its class by more [default: 0.45]
+    #[arg(long, value_name = "IOU")]
+    iou: Option<f32>,
+    /// Segmentation: looks at each picture at six sizes from half to 1.75, each mirrored too
+    #[arg(long)]
+    multi_scale: bool,
     #[command(flatten)]
     darknet: DarknetFlags,
 }
 
-#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 enum Save {
-    /// Pictures with boxes, NAME.png
+    /// NAME.png: pictures with boxes, or with the colours of their classes and a legend
     Pictures,
-    /// predictions.json: every picture with its boxes
+    /// predictions.json: every picture with its boxes, or with the shares of its classes
     Json,
-    /// coco.json: COCO's results form; the pictures' names must end with their ids
+    /// Detection: coco.json, COCO's results form; the pictures' names must end with their ids
     Coco,
-    /// labels/NAME.txt: a line `class cx cy w h score` for each box
+    /// Detection: labels/NAME.txt, a line `class cx cy w h score` for each box
     Txt,
-    /// crops/CLASS/NAME-N.png: every box cut out
+    /// Detection: crops/CLASS/NAME-N.png, every box cut out
     Crops,
+    /// Segmentation: masks/NAME.png, the class of every pixel as an index PNG
+    Masks,
     /// Nothing
     None,
 }
 
-impl Save {
-    fn output(self) -> Option<Output> {
-        Some(match self {
-            Self::Pictures => Output::Pictures,
-            Self::Json => Output::Json,
-            Self::Coco => Output::Coco,
-            Self::Txt => Output::Txt,
-            Self::Crops => Output::Crops,
-            Self::None => return None,
-        })
-    }
-}
-
 pub fn run(arguments: &Arguments, global: &Global) -> anyhow::Result<ExitCode> {
-    for (flag, value) in [("--conf", arguments.conf), ("--iou", arguments.iou)] {
-        if !(0.0..1.0).contains(&value) {
-            return Err(exit::usage(format!("{flag}: expected at least 0 and below 1, got {value}")));
-        }
-    }
     let (named, given) = match &arguments.weights {
         Some(weights) => (weights.as_path(), arguments.inputs.as_slice()),
         None => (Path::new(&arguments.inputs[0]), &arguments.inputs[1..]),
@@ -78,32 +67,19 @@ pub fn run(arguments: &Arguments, global: &Global) -> anyhow::Result<ExitCode> {
     if given.is_empty() {
         return Err(exit::usage("no picture\nhelp: name pictures, folders or globs behind the run or weights"));
     }
-    let saved = source::load(named, &arguments.darknet, global)?.saved;
-    let options = PredictOptions { confidence: arguments.conf, iou: arguments.iou, algorithms: global.algorithms() };
-    let paths = inputs(given)?;
-    let outputs = Outputs::new(&arguments.out, arguments.save.iter().filter_map(|save| save.output()), &paths)?;
-    let mut results = Vec::new();
-    for path in paths {
-        let result = predict(&saved, &path, options, &outputs)?;
-        if !global.json {
-            let drawn = result.drawn.as_ref().map_or_else(String::new, |drawn| format!("  {}", drawn.display()));
-            println!("{}  {} boxes{drawn}", path.display(), result.detections.len());
-            for found in &result.detections {
-                let [x0, y0, x1, y1] = found.xyxy;
-                println!("  {:<16} {:.2}  {x0:.0},{y0:.0} to {x1:.0},{y1:.0}", found.class, found.score);
-            }
-        }
-        results.push(result);
+    match Task::of_network(named)? {
+        Task::Detection => detection::run(named, &inputs(given)?, arguments, global),
+        Task::Segmentation => segmentation::run(named, &inputs(given)?, arguments, global),
     }
-    let written = outputs.write_all(&results, &saved.description.category_ids)?;
-    if global.json {
-        println!("{}", serde_json::to_string_pretty(&results)?);
-    } else {
-        for path in written {
-            println!("{}", path.display());
-        }
-    }
-    Ok(ExitCode::SUCCESS)
+}
+
+/// What of a task is wanted of the kinds that were typed.
+fn outputs<O>(typed: &[Save], of: impl Fn(Save) -> Option<O>, task: Task) -> anyhow::Result<Vec<O>> {
+    let wanted = typed.iter().filter(|save| **save != Save::None);
+    let output = |save: &Save| {
+        of(*save).ok_or_else(|| exit::usage(format!("--save {}: not for {task}", format!("{save:?}").to_lowercase())))
+    };
+    wanted.map(output).collect()
 }
 
 /// Every picture that the inputs name, folders and globs in the order of names.

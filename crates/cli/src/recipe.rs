@@ -5,43 +5,114 @@ use std::path::Path;
 use anyhow::Context;
 use wrs_detection::DetectionError;
 use wrs_detection::net::Network;
-use wrs_detection::recipe::{DataSource, RECIPES, Recipe};
-use wrs_train::recipe::Loaded;
+use wrs_segmentation::SegmentationError;
+use wrs_train::recipe::{Loaded, RecipeOrSetting, task_of};
+use wrs_train::run_dir::Place;
+use wrs_train::session::{TrainOptions, TrainOutcome};
 use wrs_weights::darknet::Cfg;
 
 use crate::exit;
+use crate::task::Task;
 
 /// Keys and values of a recipe, set from outside its text.
 pub type Overrides = Vec<(String, String)>;
 
-/// The recipe of that name, or in that file, with what was typed set in it.
-pub fn load(recipe: &str, data: Option<&Path>, mut overrides: Overrides) -> anyhow::Result<Loaded<Recipe>> {
-    let text = text_of(recipe)?;
+/// A recipe of some task, typed.
+pub enum AnyRecipe {
+    /// Boxes around objects.
+    Detection(Loaded<wrs_detection::recipe::Recipe>),
+    /// A class for every pixel.
+    Segmentation(Loaded<wrs_segmentation::recipe::Recipe>),
+}
+
+impl AnyRecipe {
+    /// The recipe of that name, or in that file, with what was typed set in it.
+    pub fn load(recipe: &str, data: Option<&Path>, overrides: Overrides) -> anyhow::Result<Self> {
+        let text = text_of(recipe)?;
+        Ok(match task(recipe)? {
+            Task::Detection => {
+                use wrs_detection::recipe::{DataSource, Recipe};
+                let read = |set: &Overrides| Recipe::load(recipe, &text, set).map_err(DetectionError::from);
+                let draws = |of: &Recipe| matches!(of.data.source, DataSource::Scenes(_));
+                Self::Detection(with_data(recipe, data, overrides, read, draws)?)
+            }
+            Task::Segmentation => {
+                use wrs_segmentation::recipe::{DataSource, Recipe};
+                let read = |set: &Overrides| Recipe::load(recipe, &text, set).map_err(SegmentationError::from);
+                let draws = |of: &Recipe| matches!(of.data.source, DataSource::Scenes(_));
+                Self::Segmentation(with_data(recipe, data, overrides, read, draws)?)
+            }
+        })
+    }
+
+    /// What its runs are called.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Detection(loaded) => &loaded.recipe.name,
+            Self::Segmentation(loaded) => &loaded.recipe.name,
+        }
+    }
+
+    /// Its text, every value as it would be used.
+    pub fn resolved(&self) -> &str {
+        match self {
+            Self::Detection(loaded) => &loaded.resolved,
+            Self::Segmentation(loaded) => &loaded.resolved,
+        }
+    }
+
+    /// Begins a run of it.
+    pub fn train(&self, place: Place<'_>, source: &str, options: TrainOptions) -> anyhow::Result<TrainOutcome> {
+        Ok(match self {
+            Self::Detection(loaded) => wrs_detection::train::train(loaded, place, source, options)?,
+            Self::Segmentation(loaded) => wrs_segmentation::train::train(loaded, place, source, options)?,
+        })
+    }
+}
+
+/// The task of the recipe of that name, or in that file.
+pub fn task(recipe: &str) -> anyhow::Result<Task> {
+    let task = task_of(recipe, &text_of(recipe)?).map_err(|e| DetectionError::from(RecipeOrSetting::from(e)))?;
+    Task::named(&task, &format_args!("recipe `{recipe}`"))
+}
+
+/// A task's recipe, on the folder that was typed.
+fn with_data<R, E: Into<anyhow::Error>>(
+    recipe: &str,
+    data: Option<&Path>,
+    mut overrides: Overrides,
+    read: impl Fn(&Overrides) -> Result<Loaded<R>, E>,
+    draws_its_own: impl Fn(&R) -> bool,
+) -> anyhow::Result<Loaded<R>> {
     if let Some(data) = data {
-        let plain = Recipe::load(recipe, &text, &overrides).map_err(DetectionError::from)?;
-        if let DataSource::Scenes(_) = plain.recipe.data.source {
+        if draws_its_own(&read(&overrides).map_err(Into::into)?.recipe) {
             let text = format!("--data: recipe `{recipe}` draws its own data\nhelp: leave --data away");
             return Err(exit::usage(text));
         }
         overrides.push(("data.source.folder.root".to_owned(), absolute("--data", data)?));
     }
-    Ok(Recipe::load(recipe, &text, &overrides).map_err(DetectionError::from)?)
+    read(&overrides).map_err(Into::into)
+}
+
+/// The recipes that come with the program: name and text.
+pub fn all() -> impl Iterator<Item = (&'static str, &'static str)> {
+    wrs_detection::recipe::RECIPES.into_iter().chain(wrs_segmentation::recipe::RECIPES)
 }
 
 /// Whether a recipe of the program or a recipe's file is meant.
 pub fn is_recipe(name: &str) -> bool {
-    RECIPES.iter().any(|(known, _)| *known == name)
+    all().any(|(known, _)| known == name)
         || (Path::new(name).is_file() && Path::new(name).extension().is_some_and(|e| e == "toml"))
 }
 
 fn text_of(recipe: &str) -> anyhow::Result<String> {
-    if let Some((_, text)) = RECIPES.iter().find(|(name, _)| *name == recipe) {
-        return Ok((*text).to_owned());
+    if let Some((_, text)) = all().find(|(name, _)| *name == recipe) {
+        return Ok(text.to_owned());
     }
     if Path::new(recipe).is_file() {
         return std::fs::read_to_string(recipe).with_context(|| format!("cannot read {recipe}"));
     }
-    let names: Vec<&str> = RECIPES.iter().map(|(name, _)| *name).collect();
+    let names: Vec<&str> = all().map(|(name, _)| name).collect();
     let text = format!("no recipe and no file is called `{recipe}`\nhelp: recipes are {}", names.join(", "));
     Err(exit::usage(text))
 }

@@ -7,6 +7,7 @@ use wrs_detection::DetectionError;
 use wrs_detection::darknet_source::{DarknetSource, Resize};
 use wrs_detection::init::is_safetensors;
 use wrs_detection::saved::SavedNet;
+use wrs_segmentation::SegmentationError;
 use wrs_train::run_dir::RunFiles;
 
 use crate::{Global, exit};
@@ -35,7 +36,7 @@ impl DarknetFlags {
     }
 }
 
-/// A network that was named.
+/// A detector that was named.
 pub struct Source {
     /// The network.
     pub saved: SavedNet,
@@ -43,8 +44,24 @@ pub struct Source {
     pub run: Option<RunFiles>,
 }
 
-/// Loads the network that was named.
-pub fn load(named: &Path, darknet: &DarknetFlags, global: &Global) -> anyhow::Result<Source> {
+/// Refuses Darknet's flags beside weights for segmentation.
+pub fn refuse_darknet(flags: &DarknetFlags) -> anyhow::Result<()> {
+    if !flags.any() {
+        return Ok(());
+    }
+    let text = "--cfg, --names, --resize and --size belong to Darknet's weights; these are for segmentation";
+    Err(exit::usage(format!("{text}\nhelp: leave them away")))
+}
+
+/// Loads the segmenter that was named, and the run it belongs to.
+pub fn segmentation(named: &Path) -> anyhow::Result<(wrs_segmentation::saved::SavedNet, Option<RunFiles>)> {
+    let run = named.is_dir().then(|| RunFiles::at(named)).transpose().map_err(SegmentationError::from)?;
+    let path = run.as_ref().map_or_else(|| named.to_owned(), RunFiles::best);
+    Ok((wrs_segmentation::saved::SavedNet::load(&path)?, run))
+}
+
+/// Loads the detector that was named.
+pub fn detection(named: &Path, darknet: &DarknetFlags, global: &Global) -> anyhow::Result<Source> {
     let run = named.is_dir().then(|| RunFiles::at(named)).transpose().map_err(DetectionError::from)?;
     let path = run.as_ref().map_or_else(|| named.to_owned(), RunFiles::best);
     if run.is_some() || is_safetensors(&path)? {

@@ -4,18 +4,15 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context;
-use wrs_detection::predict::{PredictOptions, contact_sheet};
-use wrs_detection::recipe::{RECIPES, Recipe};
-use wrs_detection::saved::SavedNet;
-use wrs_detection::train::{resume, train};
-use wrs_detection::{DetectionError, sample};
+use wrs_detection::DetectionError;
 use wrs_train::interrupt::Interrupt;
 use wrs_train::progress::{Appearance, Progress, Wanted};
-use wrs_train::recipe::Loaded;
 use wrs_train::run_dir::{self, Place, RunDirError, RunFiles};
 use wrs_train::session::{TrainOptions, TrainOutcome};
 
-use crate::{Global, eval, exit, recipe, table};
+use crate::recipe::AnyRecipe;
+use crate::task::Task;
+use crate::{Global, eval, exit, recipe};
 
 /// Held-out pictures on the sheet of a finished run.
 const SHEET: usize = 12;
@@ -73,7 +70,7 @@ pub struct Arguments {
     /// One run for each of these seeds, one after another, in NAME-s1, NAME-s2, …: 1..3 or 1,2,5
     #[arg(long, value_name = "SEEDS", value_parser = Seeds::parse, conflicts_with_all = ["seed", "resume", "print"])]
     seeds: Option<Seeds>,
-    /// Weights to start from, ours or Darknet's: short for --set init=FILE
+    /// Weights to start from, ours, or for detection Darknet's: short for --set init=FILE
     #[arg(long, value_name = "FILE", conflicts_with = "resume")]
     init: Option<PathBuf>,
     /// Trains this Darknet network, with its anchors, in place of the recipe's
@@ -95,14 +92,19 @@ pub struct Arguments {
 
 pub fn run(arguments: &Arguments, global: &Global) -> anyhow::Result<ExitCode> {
     if arguments.list {
-        for (name, text) in RECIPES {
+        for (name, text) in recipe::all() {
             println!("{name:<20} {}", text.lines().next().unwrap_or_default().trim_start_matches("# "));
         }
         return Ok(ExitCode::SUCCESS);
     }
     let interrupt = Interrupt::install().context("cannot take over SIGINT and SIGTERM")?;
     if let Some(run) = &arguments.resume {
-        return finish(&resume(run, options(arguments, global, &interrupt))?, global);
+        let options = options(arguments, global, &interrupt);
+        let outcome = match Task::of_run(run)? {
+            Task::Detection => wrs_detection::train::resume(run, options)?,
+            Task::Segmentation => wrs_segmentation::train::resume(run, options)?,
+        };
+        return finish(&outcome, global);
     }
     let Some(recipe) = &arguments.recipe else {
         return Err(exit::usage("no recipe\nhelp: wrs train demo, or see wrs train --list"));
@@ -112,14 +114,14 @@ pub fn run(arguments: &Arguments, global: &Global) -> anyhow::Result<ExitCode> {
     }
     let loaded = load(recipe, arguments, arguments.seed)?;
     if arguments.print {
-        print!("{}", loaded.resolved);
+        print!("{}", loaded.resolved());
         return Ok(ExitCode::SUCCESS);
     }
     let place = match &arguments.out {
         Some(out) => Place::Exactly(out),
-        None => Place::Numbered { base: Path::new(RUNS), name: &loaded.recipe.name },
+        None => Place::Numbered { base: Path::new(RUNS), name: loaded.name() },
     };
-    finish(&train(&loaded, place, recipe, options(arguments, global, &interrupt))?, global)
+    finish(&loaded.train(place, recipe, options(arguments, global, &interrupt))?, global)
 }
 
 /// A run for each seed, in directories that must all be free before the first begins.
@@ -133,8 +135,7 @@ fn train_seeds(
     let mut runs = Vec::new();
     for &seed in &seeds.0 {
         let loaded = load(recipe, arguments, Some(seed))?;
-        let base =
-            arguments.out.clone().unwrap_or_else(|| Path::new(RUNS).join(run_dir::file_name(&loaded.recipe.name)));
+        let base = arguments.out.clone().unwrap_or_else(|| Path::new(RUNS).join(run_dir::file_name(loaded.name())));
         let mut name = base.into_os_string();
         name.push(format!("-s{seed}"));
         let out = PathBuf::from(name);
@@ -145,7 +146,7 @@ fn train_seeds(
     }
     let mut code = ExitCode::SUCCESS;
     for (loaded, out) in &runs {
-        let outcome = train(loaded, Place::Exactly(out), recipe, options(arguments, global, interrupt))?;
+        let outcome = loaded.train(Place::Exactly(out), recipe, options(arguments, global, interrupt))?;
         let stopped = outcome.stopped_by.is_some();
         code = finish(&outcome, global)?;
         if stopped {
@@ -179,7 +180,7 @@ fn options(arguments: &Arguments, global: &Global, interrupt: &Interrupt) -> Tra
 }
 
 /// The recipe of that name, or in that file, with what was typed set in it.
-fn load(recipe: &str, arguments: &Arguments, seed: Option<u64>) -> anyhow::Result<Loaded<Recipe>> {
+fn load(recipe: &str, arguments: &Arguments, seed: Option<u64>) -> anyhow::Result<AnyRecipe> {
     let mut overrides = recipe::typed_overrides(&arguments.set)?;
     if let Some(seed) = seed {
         overrides.push(("seed".to_owned(), seed.to_string()));
@@ -188,30 +189,26 @@ fn load(recipe: &str, arguments: &Arguments, seed: Option<u64>) -> anyhow::Resul
         overrides.push(("init".to_owned(), recipe::absolute("--init", init)?));
     }
     if let Some(cfg) = &arguments.cfg {
+        if recipe::task(recipe)? != Task::Detection {
+            return Err(exit::usage("--cfg is for recipes of detection: Darknet knows no segmentation"));
+        }
         overrides.extend(recipe::cfg_overrides(cfg)?);
     }
-    recipe::load(recipe, arguments.data.as_deref(), overrides)
+    AnyRecipe::load(recipe, arguments.data.as_deref(), overrides)
 }
 
 /// What the best weights are worth, and a sheet of pictures.
 fn report(run: &Path, global: &Global) -> anyhow::Result<ExitCode> {
+    let task = Task::of_run(run)?;
+    let told = eval::of_run(task, run, global)?.with("run", run.display().to_string().into());
     let files = RunFiles::at(run).map_err(DetectionError::from)?;
-    let saved = SavedNet::load(&files.best())?;
-    let result = eval::of_run(&files, &saved, None, global)?;
-    let recipe = eval::recipe_of(&files)?;
-    let data = sample::open(&recipe, files.root())?;
-    let pictures: Vec<PathBuf> =
-        data.val.images.iter().filter(|i| i.on_disk).take(SHEET).map(|i| i.path.clone()).collect();
     let sheet = files.root().join("predictions.png");
-    contact_sheet(&saved, &pictures, SHEET_COLUMNS, &sheet, PredictOptions::shown(global.algorithms()))?;
-    if global.json {
-        let mut document = serde_json::to_value(&result.metrics)?;
-        if let Some(object) = document.as_object_mut() {
-            object.insert("run".to_owned(), run.display().to_string().into());
-        }
-        println!("{}", serde_json::to_string_pretty(&document)?);
-    } else {
-        println!("{}", table::detection(&result.metrics));
+    match task {
+        Task::Detection => detection_sheet(&files, &sheet, global)?,
+        Task::Segmentation => segmentation_sheet(&files, &sheet, global)?,
+    }
+    told.print(global)?;
+    if !global.json {
         println!("best weights  {}", files.best().display());
         println!("pictures      {}", sheet.display());
         if files.norms().is_file() {
@@ -220,6 +217,24 @@ fn report(run: &Path, global: &Global) -> anyhow::Result<ExitCode> {
         println!("again         wrs eval {} --json", run.display());
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn detection_sheet(files: &RunFiles, sheet: &Path, global: &Global) -> anyhow::Result<()> {
+    use wrs_detection::predict::{PredictOptions, contact_sheet};
+    let saved = wrs_detection::saved::SavedNet::load(&files.best())?;
+    let data = wrs_detection::sample::open(&eval::detection::recipe_of(files)?, files.root())?;
+    let pictures = data.val.images.into_iter().filter(|image| image.on_disk).map(|image| image.path);
+    let pictures: Vec<PathBuf> = pictures.take(SHEET).collect();
+    Ok(contact_sheet(&saved, &pictures, SHEET_COLUMNS, sheet, PredictOptions::shown(global.algorithms()))?)
+}
+
+fn segmentation_sheet(files: &RunFiles, sheet: &Path, global: &Global) -> anyhow::Result<()> {
+    use wrs_segmentation::predict::{PredictOptions, contact_sheet};
+    let saved = wrs_segmentation::saved::SavedNet::load(&files.best())?;
+    let data = wrs_segmentation::sample::open(&eval::segmentation::recipe_of(files)?, files.root())?;
+    let pictures: Vec<PathBuf> = data.val.images.into_iter().map(|image| image.image).take(SHEET).collect();
+    let options = PredictOptions { views: None, algorithms: global.algorithms() };
+    Ok(contact_sheet(&saved, &pictures, SHEET_COLUMNS, sheet, &options)?)
 }
 
 #[cfg(test)]

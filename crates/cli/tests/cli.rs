@@ -11,33 +11,7 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-use common::{fail, small, succeed, wrs};
-
-/// What a run ends with: the bytes of its last checkpoint and of its best weights.
-fn ends_with(run: &Path) -> Vec<(PathBuf, Vec<u8>)> {
-    let last = fs::read_to_string(run.join("ckpt/last")).unwrap();
-    let folder = run.join("ckpt").join(last.trim());
-    let mut files: Vec<PathBuf> = fs::read_dir(&folder).unwrap().map(|e| e.unwrap().path()).collect();
-    files.sort();
-    assert!(files.len() >= 4, "{files:?}");
-    files.push(run.join("best.safetensors"));
-    files.into_iter().map(|path| (path.strip_prefix(run).unwrap().to_owned(), fs::read(&path).unwrap())).collect()
-}
-
-/// Starts a command and kills it without warning once the metrics have so many lines.
-fn kill_after(command: &mut Command, run: &Path, lines: usize) {
-    let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-    let begun = Instant::now();
-    while begun.elapsed() < Duration::from_secs(120) {
-        let seen = fs::read_to_string(run.join("metrics.jsonl")).map_or(0, |text| text.lines().count());
-        if seen >= lines || child.try_wait().unwrap().is_some() {
-            break;
-        }
-        std::thread::sleep(Duration::from_millis(1));
-    }
-    let _ = child.kill();
-    child.wait().unwrap();
-}
+use common::{ends_with, fail, kill_after, small, succeed, wrs};
 
 #[test]
 fn a_killed_run_resumes_to_the_same_bytes_for_any_threads_and_workers() {
