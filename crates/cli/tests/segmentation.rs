@@ -170,6 +170,27 @@ fn arms_are_compared_by_the_pixels_they_got_right() {
 }
 
 #[test]
+fn check_names_a_broken_mask_and_a_resumed_run_refuses_changed_ones() {
+    let folder = TempDir::new().unwrap();
+    let run = folder.path().join("run");
+    let mut stopped = small(&run, "2", "1");
+    kill_after(stopped.args(["--set", "steps=100000"]), &run, 6);
+    let voc = run.join("scenes/VOCdevkit/VOC2012");
+    let checked = succeed(wrs().arg("check").arg(&voc));
+    assert!(String::from_utf8(checked.stdout).unwrap().contains("0 errors"));
+
+    let mask = voc.join("SegmentationClass/train_000001.png");
+    fs::write(&mask, b"\xff\xd8\xff a photograph").unwrap();
+    let checked = wrs().arg("check").arg(&voc).output().unwrap();
+    let text = String::from_utf8(checked.stdout).unwrap();
+    assert_eq!(checked.status.code(), Some(3), "{text}");
+    assert!(text.contains("train_000001.png") && text.contains("a JPEG") && text.contains("help:"), "{text}");
+
+    let (code, text) = fail(&["train", "--quiet", "--resume", &run.display().to_string()]);
+    assert!(code == 3 && text.contains("help:"), "{code} {text}");
+}
+
+#[test]
 fn a_training_that_breaks_down_names_step_and_pictures() {
     let folder = TempDir::new().unwrap();
     let run = folder.path().join("run");
