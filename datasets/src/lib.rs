@@ -6,6 +6,7 @@
 //! |---|---|
 //! | [`detection`] | pictures with boxes: COCO json, YOLO labels, VOC xml; checks; what training takes |
 //! | [`segmentation`] | pictures with a class index a pixel: VOC 2012, folders of pictures and index PNGs; checks |
+//! | [`counting`] | pictures with a point for every object |
 //! | [`fault`] | what checks find wrong with data: where, what, and the mend |
 //! | [`image`] | decodes JPEG and PNG to upright RGB, 8 bits a channel, and resizes |
 //! | [`augment`] | letterbox, mosaic, affine, HSV, flip, multi-scale: from a record to a training sample |
@@ -21,6 +22,7 @@ pub mod augment;
 pub mod augmented_voc;
 pub mod boxes;
 mod coco;
+pub mod counting;
 pub mod detection;
 pub mod error;
 pub mod fault;
@@ -42,6 +44,7 @@ mod voc;
 mod yolo;
 
 pub use boxes::{BoxXyxy, LabelBox, PixelBox};
+pub use counting::{CountingDataset, CountingRecord, PointXy};
 pub use detection::{DetectionDataset, Layout, ReadOptions};
 pub use error::DataError;
 pub use findings::Findings;

@@ -1,0 +1,5 @@
+//! CSRNet with Bayesian loss: recipes, samples, model, posterior, loss, training, evaluation, prediction.
+
+pub mod error;
+
+pub use error::CountingError;
