@@ -15,7 +15,7 @@ use wrs_train::recipe::{RecipeOrSetting, SettingError};
 use wrs_train::run_dir::RunDirError;
 use wrs_weights::WeightsError;
 
-use crate::tile::STRIDE;
+use crate::net::STRIDE;
 
 /// Why a counting job ended.
 #[derive(Debug, thiserror::Error)]

@@ -2,6 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+/// Pixels between neighbouring cells of the density: three poolings.
+pub const STRIDE: usize = 8;
+
 /// What the last layer's output goes through to become a density.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

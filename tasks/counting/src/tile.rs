@@ -20,18 +20,10 @@ use wrs_datasets::{ImageRgb8, ImageSize};
 use wrs_ops::check_len;
 
 use crate::error::CountingError;
+use crate::net::STRIDE;
 use axis::{Cut, Span};
 
 pub use padding::Padding;
-
-/// Pixels along a side of a cell.
-pub const STRIDE: usize = 8;
-
-/// The halo of a network whose cells depend on `receptive_field` pixels along an axis: what it reaches beyond the cell's own
-/// pixels on one side, in whole cells.
-pub fn halo_px(receptive_field: usize) -> usize {
-    (receptive_field.saturating_sub(STRIDE)).div_ceil(2).next_multiple_of(STRIDE)
-}
 
 /// What decides how a picture is cut.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -23,9 +23,11 @@ pub(super) struct Buckets {
 }
 
 impl Buckets {
-    /// Sorts points over `[height, width]` pixels into buckets of about `side` pixels.
+    /// Sorts points over `[height, width]` pixels into buckets of `side` pixels at least.
     pub(super) fn new(points: &[PointXy], [height, width]: [f64; 2], side: f64) -> Self {
-        let side = side.max(height.max(width) / MOST_BUCKETS);
+        // No more buckets than points, about: looking into empty ones takes time, too.
+        let sparse = (height * width / points.len() as f64).sqrt();
+        let side = side.max(sparse).max(height.max(width) / MOST_BUCKETS);
         let [rows, columns] = [height, width].map(|length| ((length / side).ceil() as usize).max(1));
         let n = points.len();
         let (starts, x, y, ids) = (vec![0; rows * columns + 1], vec![0.0; n], vec![0.0; n], vec![0; n]);

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::STRIDE;
+use crate::net::STRIDE;
 
 /// A part of an axis.
 #[derive(Clone, Debug, PartialEq, Eq)]

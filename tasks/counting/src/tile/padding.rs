@@ -5,7 +5,7 @@ use std::ops::Range;
 use serde::{Deserialize, Serialize};
 use wrs_datasets::{ImageRgb8, ImageSize};
 
-use super::STRIDE;
+use crate::net::STRIDE;
 
 /// What becomes of the pixels behind the last whole cell, right and below.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -26,7 +26,7 @@ fn crowds(n: usize) -> Vec<(&'static str, Vec<PointXy>)> {
 
 #[test]
 fn crowds_are_as_the_definition_has_them() {
-    for n in [3, 300, 2000] {
+    for n in [3, 300, 900] {
         for (name, points) in crowds(n) {
             for background in backgrounds() {
                 let annotation = ones(points.clone(), 1024.0);
