@@ -15,6 +15,8 @@ use wrs_train::recipe::{RecipeOrSetting, SettingError};
 use wrs_train::run_dir::RunDirError;
 use wrs_weights::WeightsError;
 
+use crate::init::InitError;
+
 /// Why a counting job ended.
 #[derive(Debug, thiserror::Error)]
 pub enum CountingError {
@@ -51,6 +53,9 @@ pub enum CountingError {
     /// A weights file.
     #[error(transparent)]
     Weights(#[from] WeightsError),
+    /// A weights file that cannot start the network.
+    #[error(transparent)]
+    Init(#[from] InitError),
     /// A file of results.
     #[error(transparent)]
     Folder(#[from] FolderError),
