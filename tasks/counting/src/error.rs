@@ -16,6 +16,7 @@ use wrs_train::run_dir::RunDirError;
 use wrs_weights::WeightsError;
 
 use crate::net::STRIDE;
+use crate::init::InitError;
 
 /// Why a counting job ended.
 #[derive(Debug, thiserror::Error)]
@@ -53,6 +54,9 @@ pub enum CountingError {
     /// A weights file.
     #[error(transparent)]
     Weights(#[from] WeightsError),
+    /// A weights file that cannot start the network.
+    #[error(transparent)]
+    Init(#[from] InitError),
     /// A file of results.
     #[error(transparent)]
     Folder(#[from] FolderError),
