@@ -1,10 +1,14 @@
 //! Counting data, whatever files it lies in: pictures with a point for every object.
 
+mod neighbours;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+
+pub use neighbours::{ALONE_PX, mean_neighbour_distances};
 
 use crate::image::ImageSize;
 
