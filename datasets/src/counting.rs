@@ -1,12 +1,16 @@
 //! Counting data, whatever files it lies in: pictures with a point for every object.
 
+mod ann_points;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::image::ImageSize;
+pub(crate) use self::ann_points::write_ann_points;
+use crate::error::DataError;
+use crate::image::{ImageRgb8, ImageSize, read_image};
 
 /// A point in pixels: the origin is the picture's upper left corner, x grows to the right, y downwards.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -41,4 +45,27 @@ pub struct CountingRecord {
     pub points: Option<Arc<[PointXy]>>,
     /// What its data set says of it beside the points: `weather = rain`, `luminance = 2`.  Errors are broken down by these.
     pub attributes: BTreeMap<String, String>,
+}
+
+impl CountingRecord {
+    /// Reads the picture, as stored.
+    ///
+    /// # Errors
+    /// A file that cannot be read or decoded, or has another size.
+    pub fn read_image(&self) -> Result<ImageRgb8, DataError> {
+        Ok(read_image(&self.image, Some(self.size))?.image)
+    }
+}
+
+/// For each point the mean distance to the three nearest others; to those there are where there are fewer, 128 where there
+/// is none.
+pub fn mean_neighbour_distances(points: &[PointXy]) -> Vec<f64> {
+    let of = |(i, point): (usize, &PointXy)| {
+        let others = points.iter().enumerate().filter(|(j, _)| *j != i);
+        let mut distances: Vec<f64> = others.map(|(_, other)| (other.x - point.x).hypot(other.y - point.y)).collect();
+        distances.sort_by(f64::total_cmp);
+        distances.truncate(3);
+        if distances.is_empty() { 128.0 } else { distances.iter().sum::<f64>() / distances.len() as f64 }
+    };
+    points.iter().enumerate().map(of).collect()
 }
