@@ -14,6 +14,7 @@
 //! [`check()`] reads by the same code and lists them all. Where a data set has no validation split, or none at all, one is cut:
 //! [`cut_by_seed`], [`cut_by_list`], [`cut_by_range`], [`fold`].
 
+mod ann_points;
 mod axes;
 mod check;
 mod cut;
@@ -42,6 +43,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+pub(crate) use ann_points::write_ann_points;
 pub use check::{Checked, PointCounts, check};
 pub use cut::{Halves, cut_by_list, cut_by_range, cut_by_seed, fold};
 pub use layout::{CountingLayout, recognise};

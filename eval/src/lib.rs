@@ -28,6 +28,7 @@ pub use count_error::{
     Buckets, CountBucket, CountError, CountErrors, CountFault, CountFileEvaluation, CountMetrics, GroupMetrics,
     ImageCount, UnpairedCounts, evaluate_count_files, evaluate_counts, game, pair_counts, parse_predicted_counts,
     parse_true_counts, read_image_counts, read_predicted_counts, read_true_counts, write_counts, write_image_counts,
+    write_predicted_counts,
 };
 pub use density_grid::{DensityGrid, GridError};
 pub use detection::{ClassMetrics, DetectionMetrics, evaluate_detections};

@@ -30,6 +30,22 @@ pub fn write_counts(out: impl Write, images: &[ImageCount]) -> Result<(), CountE
     write().map_err(|error| CountError::Write(error.into()))
 }
 
+/// Writes what was counted in images whose truth nobody tells: `image,predicted`, which [`read_predicted_counts`] reads.
+///
+/// # Errors
+/// The writer's.
+pub fn write_predicted_counts(out: impl Write, counts: &[(String, f64)]) -> Result<(), CountError> {
+    let mut out = csv::Writer::from_writer(out);
+    let mut write = || -> csv::Result<()> {
+        out.write_record(["image", "predicted"])?;
+        for (image, count) in counts {
+            out.write_record([image.as_str(), &count.to_string()])?;
+        }
+        Ok(out.flush()?)
+    };
+    write().map_err(|error| CountError::Write(error.into()))
+}
+
 /// Reads a CSV file of predicted counts.
 ///
 /// # Errors

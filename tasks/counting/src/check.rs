@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use wrs_datasets::Findings;
-use wrs_datasets::counting::{CountingDataset, CountingOptions, Pictures, Severity, Split, check as check_data};
+use wrs_datasets::counting::{CountingDataset, CountingOptions, Pictures, Split, check as check_data};
 use wrs_nn::Params;
 use wrs_train::plan::{Accumulation, Plan};
 
@@ -85,7 +85,11 @@ fn look_at(
         checked = look(pictures);
     }
     findings.facts.extend(left_out);
-    findings.facts.extend(checked.facts);
+    for (set, counts) in checked.sets.iter().zip(&checked.counts) {
+        findings.facts.push(format!("data    {}: {} images", set.name, set.images.len()));
+        findings.facts.extend(set.notes.iter().map(|note| format!("        {note}")));
+        findings.facts.push(format!("        {counts}"));
+    }
     findings.faults.extend(checked.faults);
     checked.sets
 }
@@ -95,7 +99,7 @@ fn check_network(recipe: &Recipe, source: &Path, mut params: Params, findings: &
     findings.facts.push(format!("loss    {}", recipe.loss));
     if let Some(path) = &recipe.init {
         match load_init(path, &recipe.model, &mut params) {
-            Ok(notes) => findings.facts.extend(notes),
+            Ok(start) => findings.facts.extend(start.lines),
             Err(error) => findings.error(path, &error),
         }
     }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use wrs_eval::{ImageCount, read_image_counts};
+use wrs_eval::{Buckets, ImageCount, read_image_counts};
 use wrs_train::arms::{self, ArmOfRuns, Judged};
 use wrs_train::run_dir::RunFiles;
 
@@ -42,7 +42,7 @@ pub fn arms(a: &[PathBuf], b: &[PathBuf], judged: Judged<'_>) -> Result<Arms, Co
         Judged::Split { workers, algorithms, .. } => {
             let saved = SavedNet::load(&files.best())?;
             let settings = &saved.description.evaluation;
-            Ok::<_, CountingError>(evaluate(saved.counter(algorithms), &data, settings, None, workers)?.by_image)
+            Ok::<_, CountingError>(evaluate(saved.counter(algorithms), &data, settings, &Buckets::None, workers)?.by_image)
         }
     };
     let judged_on = format!("{} ({} images)", data.name, data.images.len());

@@ -2,7 +2,8 @@
 
 use wrs_datasets::loader::LoaderError;
 use wrs_datasets::{DataError, ImageSize};
-use wrs_draw::FolderError;
+use wrs_draw::{DrawError, FolderError};
+use wrs_eval::{CountError, GridError};
 use wrs_nn::NnError;
 use wrs_ops::ShapeError;
 use wrs_optim::OptimError;
@@ -15,8 +16,8 @@ use wrs_train::recipe::{RecipeOrSetting, SettingError};
 use wrs_train::run_dir::RunDirError;
 use wrs_weights::WeightsError;
 
-use crate::net::STRIDE;
 use crate::init::InitError;
+use crate::net::STRIDE;
 
 /// Why a counting job ended.
 #[derive(Debug, thiserror::Error)]
@@ -48,6 +49,15 @@ pub enum CountingError {
         /// The optimizer step, from 1.
         step: u64,
     },
+    /// The evaluator.
+    #[error(transparent)]
+    Score(#[from] CountError),
+    /// A density map that cannot be scored.
+    #[error(transparent)]
+    Grid(#[from] GridError),
+    /// The density cannot be drawn.
+    #[error(transparent)]
+    Draw(#[from] DrawError),
     /// The mechanisms around the training.
     #[error(transparent)]
     Train(#[from] TrainError),

@@ -8,23 +8,29 @@ use std::path::Path;
 use std::sync::Arc;
 
 use wrs_datasets::augment::InputSettings;
-use wrs_datasets::augment::counting::ShorterSide;
+use wrs_datasets::augment::counting::{Rescaled, ShorterSide};
 use wrs_datasets::counting::{CountingDataset, CountingRecord, PointXy};
 use wrs_datasets::image::read_image;
 use wrs_datasets::loader::Loader;
 use wrs_datasets::{DataError, ImageRgb8};
-use wrs_eval::{Buckets, CountMetrics, DensityGrid, ImageCount, game};
+use wrs_eval::{Buckets, CountMetrics, DensityGrid, ImageCount};
 use wrs_nn::{Dims, InputGradient, Params, Pass};
 use wrs_ops::conv::Algorithms;
 
 use crate::error::CountingError;
-use crate::model::{CsrNet, STRIDE};
-use crate::net::ModelConfig;
+use crate::model::CsrNet;
+use crate::net::{ModelConfig, STRIDE};
 use crate::recipe::EvaluationSettings;
-use crate::tile::{DensityMap, TilePlan, density_map};
+use crate::tile::{DensityMap, TilePlan, Tiling, density_map};
 
 /// Pictures that may wait for the network, where memory is not bounded.
 const AHEAD: usize = 2;
+
+/// Bytes of the program itself, its stacks and its threads.
+const PROGRAM: usize = 32 << 20;
+
+/// Times that a picture lies in memory while it is decoded and resized.
+const PICTURES: usize = 3;
 
 /// A network that counts.
 #[derive(Clone, Copy, Debug)]
@@ -60,18 +66,34 @@ impl Counter<'_> {
     /// Counts a picture of the size that [`Self::seen`] gives.
     ///
     /// # Errors
-    /// [`CountingError::Nn`] when the network refuses; [`CountingError::Memory`] when the settings' memory does not hold the
+    /// [`CountingError::Nn`] when the network refuses; [`CountingError::TileMemory`] when the settings' memory does not hold the
     /// smallest tile.
     pub fn count(&self, seen: &ImageRgb8, settings: &EvaluationSettings) -> Result<Counted, CountingError> {
-        let plan = TilePlan::new(seen.size, self.model, settings, self.params)?;
-        let density = density_map(seen, &plan, self.input, |dims, pixels| {
+        let tiling = Tiling {
+            halo_px: self.model.halo_px(),
+            bytes_per_pixel: self.model.bytes_per_pixel(),
+            memory: settings.max_mem.map(|mib| self.memory_for_tiles(mib << 20, seen)),
+        };
+        let plan = TilePlan::new(seen.size, settings.padding, &tiling)?;
+        let density = density_map(&plan, |tile| {
+            let pixels = plan.input(tile, seen, |window| self.input.pixels([window]));
+            let size = tile.size();
+            let dims = Dims { n: 1, h: size.height, w: size.width, c: 3 };
             let mut pass = Pass::eval(self.params, self.algorithms);
             let x = pass.input(dims, pixels.into(), InputGradient::Skipped);
             let raw = self.net.forward(&mut pass, &x)?;
             Ok(self.net.density(&raw))
         })?;
         let not_finite = density.cells.iter().filter(|cell| !cell.is_finite()).count();
-        Ok(Counted { count: density.sum(), density, tiles: plan.tiles().len(), not_finite })
+        Ok(Counted { count: density.count(), density, tiles: plan.count(), not_finite })
+    }
+
+    /// What is left of so many bytes beside the program, the network's numbers, as they are and as its kernels pack them, and
+    /// the picture, as it was decoded and as it is seen.
+    fn memory_for_tiles(&self, bytes: u64, seen: &ImageRgb8) -> u64 {
+        let numbers = (self.params.trainable().len() + self.params.statistics().len()) * size_of::<f32>();
+        let held = PROGRAM + 2 * numbers + PICTURES * seen.pixels.len();
+        bytes.saturating_sub(held as u64)
     }
 
     /// A picture and its points as the network sees them.
@@ -96,8 +118,8 @@ pub struct Seen {
 
 fn seen(resize: Option<&ShorterSide>, image: ImageRgb8, points: &[PointXy]) -> Result<Seen, DataError> {
     let Some(resize) = resize else { return Ok(Seen { image, points: points.to_vec(), scale: 1.0 }) };
-    let (image, points, scale) = resize.apply(image, points)?;
-    Ok(Seen { image, points, scale })
+    let Rescaled { image, points, ratio } = resize.apply(image, points)?;
+    Ok(Seen { image, points, scale: ratio })
 }
 
 /// An evaluation and what it was made of.
@@ -117,12 +139,12 @@ pub struct Evaluation {
 ///
 /// # Errors
 /// [`CountingError::Loader`] for a picture that cannot be read; [`CountingError::Usage`] for one without annotation;
-/// [`CountingError::Score`] for counts that are not finite.
+/// [`CountingError::Grid`] for densities that are not finite.
 pub fn evaluate(
     counter: Counter<'_>,
     data: &CountingDataset,
     settings: &EvaluationSettings,
-    buckets: Option<&Buckets>,
+    buckets: &Buckets,
     workers: usize,
 ) -> Result<Evaluation, CountingError> {
     let resize = counter.resize.copied();
@@ -152,15 +174,10 @@ fn image_count(record: &CountingRecord, counted: &Counted, points: &[PointXy]) -
         return Err(CountingError::Usage(format!("{text}\nhelp: name a split that has points")));
     }
     let DensityMap { height, width, cells } = &counted.density;
-    let grid = DensityGrid { height: *height, width: *width, cells };
-    let [_, one, two, three] = game(grid, points.iter().map(|point| (point.x, point.y)), STRIDE);
-    Ok(ImageCount {
-        image: record.id.clone(),
-        predicted: counted.count,
-        truth: points.len() as f64,
-        game: Some([one, two, three]),
-        groups: record.attributes.clone(),
-    })
+    let grid = DensityGrid::new(*height, *width, cells)?;
+    let points: Vec<(f64, f64)> = points.iter().map(|point| (point.x, point.y)).collect();
+    let groups = record.attributes.clone();
+    Ok(ImageCount { groups, ..ImageCount::of(&record.id, &grid, &points, STRIDE) })
 }
 
 /// Reads a picture of any format, upright, and counts.
@@ -176,9 +193,4 @@ pub fn count_file(
     let seen = counter.seen(picture, &[])?;
     let counted = counter.count(&seen.image, settings)?;
     Ok((seen.image, counted))
-}
-
-/// The shape of a batch of one picture.
-pub(crate) fn one_picture(image: &ImageRgb8) -> Dims {
-    Dims { n: 1, h: image.size.height, w: image.size.width, c: 3 }
 }

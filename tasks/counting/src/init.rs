@@ -123,7 +123,10 @@ pub fn load_init(path: &Path, config: &ModelConfig, params: &mut Params) -> Resu
     let (ours, theirs) = (layers::layers(params), layers::layers(&twin));
     let mut uncalibrated = Vec::new();
     let mut loaded = 0;
-    for (to, from) in ours.iter().zip(&theirs).filter(|(to, _)| names.is_whole() || is_front(params, to)) {
+    for (to, from) in ours.iter().zip(&theirs) {
+        if !names.is_whole() && !is_front(params, to) {
+            continue;
+        }
         loaded += layers::transfer(&twin, from, params, to, config.norm_eps);
         uncalibrated.extend(to.norm.filter(|_| from.norm.is_none()));
     }

@@ -15,7 +15,7 @@ use crate::posterior::Posterior;
 /// A loss and the gradient that starts the way back.
 #[derive(Debug)]
 pub struct Loss {
-    /// What is minimised: the mean over the crops.
+    /// Their part of what is minimised: the sum over these crops by the number of crops of the step.
     pub total: f64,
     /// Of each crop.
     pub per_image: Vec<f64>,
@@ -27,18 +27,18 @@ pub struct Loss {
     pub seeds: Vec<(Value, Buffer)>,
 }
 
-/// The loss of a batch and its gradient.
+/// The loss of a batch and its gradient, as a part of a step of `crops` crops in all.
 ///
 /// # Shapes
 /// `raw` `[B, h, w, 1]`, before the head's activation; a posterior over `h w` cells for each crop.
 ///
 /// # Errors
 /// [`CountingError::Shape`] for an output of more than one channel, or posteriors of another number or size.
-pub fn loss(raw: Value, head: HeadActivation, posteriors: &[Posterior]) -> Result<Loss, CountingError> {
+pub fn loss(raw: Value, head: HeadActivation, posteriors: &[Posterior], crops: usize) -> Result<Loss, CountingError> {
     let dims = raw.dims();
     check(dims, posteriors)?;
     let cells = dims.h * dims.w;
-    let weight = 1.0 / dims.n as f64;
+    let weight = 1.0 / crops as f64;
     let mut gradient = Buffer::scratch(dims.len());
     let mut density = vec![0.0; cells];
     let (mut per_image, mut counts, mut not_finite) = (Vec::new(), Vec::new(), Vec::new());

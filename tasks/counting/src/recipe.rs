@@ -6,23 +6,22 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use wrs_datasets::augment::InputSettings;
 use wrs_datasets::augment::counting::{CountingAugment, ShorterSide};
-use wrs_datasets::counting::{CountingLayout, IdRange, ShanghaiTechPart};
+use wrs_datasets::counting::{CountingLayout, Dots, Part, SwapXy};
 use wrs_datasets::scenes::CrowdOptions;
 use wrs_optim::{OptimizerConfig, Regularizer, Schedule};
 use wrs_train::recalibrate::RecalibrateBn;
 use wrs_train::recipe::{Loaded, RecipeOrSetting, RunLength, SettingError, parse};
 
-use crate::net::ModelConfig;
+use crate::net::{ModelConfig, STRIDE};
 use crate::posterior::BayesianConfig;
 use crate::tile::Padding;
 
 /// The recipes that come with the program: name and text.
-pub const RECIPES: [(&str, &str); 8] = [
+pub const RECIPES: [(&str, &str); 7] = [
     ("demo-counting", include_str!("../recipes/demo-counting.toml")),
     ("qnrf/csrnet-wrs", include_str!("../recipes/qnrf-csrnet-wrs.toml")),
     ("qnrf/csrnet-wd", include_str!("../recipes/qnrf-csrnet-wd.toml")),
     ("shanghaitech-a", include_str!("../recipes/shanghaitech-a.toml")),
-    ("shanghaitech-b", include_str!("../recipes/shanghaitech-b.toml")),
     ("ucf-cc-50", include_str!("../recipes/ucf-cc-50.toml")),
     ("cells", include_str!("../recipes/cells.toml")),
     ("cells-wd", include_str!("../recipes/cells-wd.toml")),
@@ -124,10 +123,29 @@ pub enum DataSource {
         layout: Option<CountingLayout>,
         /// ShanghaiTech: which of the two sets, where both lie there.
         #[serde(skip_serializing_if = "Option::is_none")]
-        part: Option<ShanghaiTechPart>,
+        part: Option<Part>,
+        /// Whether the files give y before x.
+        #[serde(default, skip_serializing_if = "is_default")]
+        swap_xy: SwapXy,
+        /// MAT files: the variable that holds the points, where it is not the layout's own.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        variable: Option<String>,
+        /// Dot images: what a dot is; without it, each file's own dots tell.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        dots: Option<Dots>,
     },
     /// Made-up crowds, written into the run's directory.
     Crowds(CrowdOptions),
+}
+
+/// From a picture to another one, by their names in natural order, both included.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct IdRange {
+    /// The first.
+    pub first: String,
+    /// The last.
+    pub last: String,
 }
 
 /// Which pictures are trained on and which are the test.
@@ -199,6 +217,10 @@ pub struct EvaluationSettings {
     pub max_mem: Option<u64>,
 }
 
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
 impl Recipe {
     /// Reads a recipe and judges its values.
     ///
@@ -246,9 +268,6 @@ impl Recipe {
         self.evaluation.check()
     }
 }
-
-/// Pixels between two cells of the density.
-pub const STRIDE: usize = crate::model::STRIDE;
 
 impl EvaluationSettings {
     /// Judges the values.

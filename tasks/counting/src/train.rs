@@ -6,7 +6,8 @@ use std::num::NonZeroU64;
 use std::path::Path;
 use std::time::Instant;
 
-use wrs_eval::write_image_counts;
+use wrs_datasets::counting::CountingDataset;
+use wrs_eval::{Buckets, write_image_counts};
 use wrs_nn::{Gradients, InputGradient, Params, Pass};
 use wrs_ops::conv::Algorithms;
 use wrs_optim::check_gradients;
@@ -17,7 +18,7 @@ use wrs_train::interrupt::Signal;
 use wrs_train::memory;
 use wrs_train::metrics::{Kind, MetricsLog};
 use wrs_train::plan::{Course, CourseSettings};
-use wrs_train::progress::{Meter, Snapshot};
+use wrs_train::progress::{Meter, Progress, Snapshot};
 use wrs_train::recipe::Loaded;
 use wrs_train::run_dir::Place;
 use wrs_train::saving::{load, save};
@@ -26,10 +27,10 @@ use wrs_train::state::Goal;
 use wrs_train::trace::{draw_traces, write_rescale, write_trace};
 use wrs_weights::safetensors;
 
-use crate::calibrate::recalibrated;
+use crate::calibrate::{plain_crops, recalibrated};
 use crate::error::CountingError;
 use crate::evaluate::{Counter, evaluate};
-use crate::init::load_init;
+use crate::init::{Start, load_init};
 use crate::loss::loss;
 use crate::model::CsrNet;
 use crate::recipe::{Recipe, TASK};
@@ -40,6 +41,9 @@ use talk::{Terms, introduce, tell};
 
 /// The metric that decides which weights are the best.
 const BEST_BY: &str = "mae";
+
+/// Crops that norms are filled from which a file starts without.
+const CALIBRATED_ON: usize = 32;
 
 /// Checkpoints kept beside the last and the best.
 const KEEP: usize = 1;
@@ -84,7 +88,7 @@ fn steps(recipe: &Recipe, session: &mut Session, options: TrainOptions) -> Resul
 
     // data
     let data = sample::open(recipe, session.run.files().root())?;
-    session.note_data(data.summary()?)?;
+    session.note_data(data.summary())?;
     let Course { plan, total, length } = Course::of(&CourseSettings {
         images: sample::images_of(&data.train),
         batch: recipe.batch,
@@ -107,7 +111,7 @@ fn steps(recipe: &Recipe, session: &mut Session, options: TrainOptions) -> Resul
         session.resume_metrics(&mut progress)?
     } else {
         if let Some(path) = &recipe.init {
-            progress.say(&load_init(path, &recipe.model, &mut params)?.join("\n"));
+            start_from(path, recipe, &net, &mut params, &data.train, workers, algorithms, &mut progress)?;
         }
         let mut metrics = MetricsLog::restart(&session.run.files().metrics())?;
         let started = optimizer.start(&mut params);
@@ -116,7 +120,7 @@ fn steps(recipe: &Recipe, session: &mut Session, options: TrainOptions) -> Resul
         metrics
     };
     let Session { run, state, .. } = session;
-    let batcher = Batcher::new(recipe, &data.train, plan.clone());
+    let batcher = Batcher::new(recipe, &data.train, plan.clone())?;
     let mut batches = batcher.start(state.step, total, workers)?;
     let mut gradients = Gradients::new(&params);
     let mut meter = Meter::new();
@@ -177,11 +181,13 @@ fn steps(recipe: &Recipe, session: &mut Session, options: TrainOptions) -> Resul
                 resize: recipe.resize.as_ref(),
                 algorithms,
             };
-            let result = evaluate(counter, &data.val, &recipe.evaluation, None, workers)?;
+            let result = evaluate(counter, &data.val, &recipe.evaluation, &Buckets::None, workers)?;
             tell(&result, state.step, &mut progress);
             metrics.write(Kind::Val, state.step, epoch, &result.metrics)?;
             if state.improve(BEST_BY, result.metrics.mae, Goal::Lowest) {
-                run.replace(&run.files().counts(), |writer| write_image_counts(writer, &result.by_image))?;
+                run.replace(&run.files().counts(), |writer| {
+                    write_image_counts(writer, &result.by_image).map_err(std::io::Error::other)
+                })?;
                 run.replace(&run.files().best(), |writer| safetensors::write(judged, &metadata, writer))?;
                 mark = Mark::LastAndBest;
             }
@@ -202,6 +208,29 @@ fn steps(recipe: &Recipe, session: &mut Session, options: TrainOptions) -> Resul
     Ok(None)
 }
 
+/// Starts the network from a file; norms that the file has none of are filled from training crops, so that the file's function
+/// is kept.
+#[allow(clippy::too_many_arguments)] // the crops' and the network's
+fn start_from(
+    path: &Path,
+    recipe: &Recipe,
+    net: &CsrNet,
+    params: &mut Params,
+    set: &CountingDataset,
+    workers: usize,
+    algorithms: Algorithms,
+    progress: &mut Progress,
+) -> Result<(), CountingError> {
+    let Start { lines, uncalibrated } = load_init(path, &recipe.model, params)?;
+    progress.say(&lines.join("\n"));
+    if let Some(uncalibrated) = uncalibrated {
+        let images = recipe.recalibrate_bn.map_or(CALIBRATED_ON, |settings| settings.images.get());
+        progress.say(&format!("        {} norms calibrated on {images} training crops", uncalibrated.len()));
+        uncalibrated.calibrate(net, params, algorithms, plain_crops(recipe, set, images, workers)?)?;
+    }
+    Ok(())
+}
+
 /// Forward, loss, backward of one micro-batch; nothing has changed when its loss is not finite.
 fn micro_batch(
     net: &CsrNet,
@@ -212,12 +241,13 @@ fn micro_batch(
     gradients: &mut Gradients,
     terms: &mut Terms,
 ) -> Result<(), CountingError> {
-    let Batch { dims, pixels, posteriors, people, of_step, ids } = batch;
+    let Batch { dims, pixels, posteriors, of_step, ids } = batch;
+    let people: Vec<usize> = posteriors.iter().map(|posterior| posterior.targets().len()).collect();
     let mut pass = Pass::train(params, algorithms);
     let x = pass.input(dims, pixels.into(), InputGradient::Skipped);
     let raw = net.forward(&mut pass, &x)?;
     drop(x);
-    let value = loss(raw, net.head(), &posteriors, of_step)?;
+    let value = loss(raw, net.activation(), &posteriors, of_step)?;
     if !value.total.is_finite() {
         let images = value.not_finite.iter().filter_map(|&image| ids.get(image));
         let reason = "the loss is not finite\nhelp: a smaller lr, or look at these pictures";

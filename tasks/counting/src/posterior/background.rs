@@ -1,5 +1,7 @@
 //! What is settled of the Bayesian loss by a recipe: how wide points spread, and what stands for the background.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 use wrs_train::recipe::SettingError;
 
@@ -57,6 +59,19 @@ impl Background {
                 let spread = sigma_px.hypot(alpha);
                 Some((ratio * shorter_side_px * (-nearest.sqrt() / spread).exp()).powi(2))
             }
+        }
+    }
+}
+
+impl fmt::Display for BayesianConfig {
+    /// As runs and checks tell it: numbers of other backgrounds are not comparable.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Bayesian, sigma {} px, background ", self.sigma_px)?;
+        match self.background {
+            Background::None => f.write_str("none"),
+            Background::Legacy { ratio } => write!(f, "legacy, ratio {ratio}"),
+            Background::Current { ratio } => write!(f, "current, ratio {ratio}"),
+            Background::NoisyCc { ratio, alpha } => write!(f, "noisy-cc, ratio {ratio}, alpha {alpha}"),
         }
     }
 }

@@ -13,7 +13,7 @@ use wrs_train::talk::{say_groups, say_run};
 use crate::evaluate::Evaluation;
 use crate::loss::Loss;
 use crate::recipe::Recipe;
-use crate::sample::Data;
+use crate::sample::{Data, points_of};
 
 /// Says what is about to happen.
 #[allow(clippy::too_many_arguments)] // everything that is introduced
@@ -38,7 +38,7 @@ pub(super) fn introduce(
         recipe.seed
     ));
     progress.say(&format!("loss    {}", recipe.loss));
-    let images = |set: &CountingDataset| format!("{} ({} images, {} people)", set.name, set.images.len(), people(set));
+    let images = |set: &CountingDataset| format!("{} ({} images, {} points)", set.name, set.images.len(), points_of(set));
     let test = data.test.as_ref().map_or("none".to_owned(), images);
     progress.say(&format!(
         "data    {}  training {}  validation {}  test {test}",
@@ -54,10 +54,6 @@ pub(super) fn introduce(
         progress.say(note);
     }
     say_run(run, progress);
-}
-
-fn people(set: &CountingDataset) -> usize {
-    set.images.iter().map(|image| image.points.as_ref().map_or(0, |points| points.len())).sum()
 }
 
 /// One line about an evaluation.
