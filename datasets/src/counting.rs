@@ -53,8 +53,8 @@ pub use overlap::refuse_overlap;
 
 use crate::error::DataError;
 pub use crate::fault::{Fault, Severity, offending_files};
-pub use crate::image::{ImageRgb8, ImageSize};
 use crate::image::decode_as_stored;
+pub use crate::image::{ImageRgb8, ImageSize};
 pub use crate::policy::{MissingFiles, Overlap};
 pub use crate::split::Split;
 pub use crate::survey::Pictures;

@@ -16,7 +16,10 @@ mod pairs;
 mod records;
 
 pub use buckets::Buckets;
-pub use csv_files::{parse_predicted_counts, parse_true_counts, read_predicted_counts, read_true_counts, write_counts, write_predicted_counts};
+pub use csv_files::{
+    parse_predicted_counts, parse_true_counts, read_predicted_counts, read_true_counts, write_counts,
+    write_predicted_counts,
+};
 pub use error::{CountError, CountFault, UnpairedCounts};
 pub use game::game;
 pub use metrics::{CountBucket, CountErrors, CountMetrics, GroupMetrics};

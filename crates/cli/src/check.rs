@@ -6,10 +6,10 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use serde::Serialize;
-use wrs_datasets::Findings;
-use wrs_datasets::detection::{Pictures, ReadOptions, Severity, offending_files};
 use wrs_counting::check as counting;
+use wrs_datasets::Findings;
 use wrs_datasets::counting::CountingOptions;
+use wrs_datasets::detection::{Pictures, ReadOptions, Severity, offending_files};
 use wrs_datasets::segmentation::SegmentationOptions;
 use wrs_detection::check::{self as detection, Anchors, FittingSizes};
 use wrs_segmentation::check as segmentation;
@@ -127,9 +127,7 @@ fn report(arguments: &Arguments, global: &Global) -> anyhow::Result<Report> {
             let options = SegmentationOptions::default();
             segmentation::check_folder(path, &options, splits, pictures, workers).into()
         }
-        Task::Counting => {
-            counting::check_folder(path, &CountingOptions::default(), splits, pictures, workers).into()
-        }
+        Task::Counting => counting::check_folder(path, &CountingOptions::default(), splits, pictures, workers).into(),
     })
 }
 

@@ -8,8 +8,8 @@ use std::str::FromStr;
 
 use serde::Serialize;
 use wrs_eval::compare::{
-    Arm, ArmSummary, CompareError, CompareMetric, CompareOptions, Comparison, CountMetric, Interval, Outcome, Run, Unit,
-    compare_counts, compare_detections, compare_label_maps,
+    Arm, ArmSummary, CompareError, CompareMetric, CompareOptions, Comparison, CountMetric, Interval, Outcome, Run,
+    Unit, compare_counts, compare_detections, compare_label_maps,
 };
 use wrs_train::arms::{ArmOfRuns, Judged};
 

@@ -88,7 +88,9 @@ mod tests {
         };
         let refusal = |points: &[PointXy]| AxesTally::of(points, size).refuse(Path::new("a"), "points", SwapXy::No);
         let error = refusal(&points(10, 30)).unwrap_err().to_string();
-        assert!(error.contains("got 10 of 40 outside; as y, x it would be 0\nhelp: if the files give y before x: swap-xy"));
+        assert!(
+            error.contains("got 10 of 40 outside; as y, x it would be 0\nhelp: if the files give y before x: swap-xy")
+        );
         assert!(refusal(&points(4, 1)).is_ok(), "few");
         assert!(refusal(&points(8, 32)).is_ok(), "a fifth is not more than a fifth");
         let mut both = points(10, 30);
@@ -100,7 +102,9 @@ mod tests {
     #[test]
     fn edges_belong_to_the_picture() {
         let size = ImageSize { width: 10, height: 5 };
-        for (x, y, inside) in [(10.0, 5.0, true), (0.0, 0.0, true), (10.01, 0.0, false), (0.0, -0.01, false), (f64::NAN, 1.0, false)] {
+        for (x, y, inside) in
+            [(10.0, 5.0, true), (0.0, 0.0, true), (10.01, 0.0, false), (0.0, -0.01, false), (f64::NAN, 1.0, false)]
+        {
             assert_eq!(is_inside(PointXy { x, y }, size), inside, "{x}, {y}");
         }
     }

@@ -27,13 +27,7 @@ pub struct Checked {
 }
 
 /// Checks the given splits of a data set. `workers` threads read pictures; with 0 the calling one does.
-pub fn check(
-    root: &Path,
-    options: &CountingOptions,
-    splits: &[Split],
-    pictures: Pictures,
-    workers: usize,
-) -> Checked {
+pub fn check(root: &Path, options: &CountingOptions, splits: &[Split], pictures: Pictures, workers: usize) -> Checked {
     let mut faults = Faults::all(root);
     let mut sets: Vec<ReadSet> = Vec::new();
     if let Some(layout) = faults.take(options.layout.map_or_else(|| recognise(root), Ok)) {

@@ -236,7 +236,10 @@ mod tests {
         let whole = numbered(9);
         let (_, cut) = cut_by_range(&whole, "img_2", "img_4").unwrap();
         let error = refuse_overlap(&whole, &cut).unwrap_err().to_string();
-        assert!(error.contains("train and img_2 to img_4 of train share 3 pictures, first img_2, img_3, img_4"), "{error}");
+        assert!(
+            error.contains("train and img_2 to img_4 of train share 3 pictures, first img_2, img_3, img_4"),
+            "{error}"
+        );
     }
 
     proptest! {

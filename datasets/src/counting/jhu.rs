@@ -62,7 +62,8 @@ impl Reader for JhuReader {
         }
         tell(&remarks, &mut notes, faults);
         let is_text = |path: &Path| path.extension().is_some_and(|ending| ending == "txt");
-        let alone = |path: &Path| is_text(path) && !pictures.has(&path.file_stem().unwrap_or_default().to_string_lossy());
+        let alone =
+            |path: &Path| is_text(path) && !pictures.has(&path.file_stem().unwrap_or_default().to_string_lossy());
         warn_alone(inside(&truths).iter().map(|path| &**path).filter(|path| alone(path)), &source, faults);
         Ok(Listed { name: format!("{split} of {}", home.display()), source, entries, notes })
     }

@@ -152,9 +152,11 @@ mod tests {
             Array::structure([("location", location), ("number", number)])
         };
         let number = || Array::matrix(1, 1, &[2_u8]).unwrap();
-        for holder in
-            [Array::cells([info(number())]), info(number()), Array::cells([Array::cells([info(Array::cells([number()]))])])]
-        {
+        for holder in [
+            Array::cells([info(number())]),
+            info(number()),
+            Array::cells([Array::cells([info(Array::cells([number()]))])]),
+        ] {
             let file = written([("image_info", holder)]);
             let annotated = points_of(&file, "image_info", Path::new("a.mat")).unwrap();
             assert_eq!((annotated.points.len(), annotated.stated), (2, Some(2.0)));
@@ -165,7 +167,11 @@ mod tests {
         let two = refusal(Array::cells([info(number()), info(number())]));
         assert!(two.contains("image_info: expected points, or one cell that holds them, got 1x2 cell"), "{two}");
         let without = refusal(Array::structure([("number", number())]));
-        assert!(without.contains("image_info: expected a single struct with a field location") || without.contains("a struct with a field location"), "{without}");
+        assert!(
+            without.contains("image_info: expected a single struct with a field location")
+                || without.contains("a struct with a field location"),
+            "{without}"
+        );
         let error = points_of(&written([("boxes", number())]), "annPoints", Path::new("a.mat")).unwrap_err();
         assert!(error.to_string().contains("expected a variable annPoints, got boxes"), "{error}");
     }

@@ -148,7 +148,8 @@ mod tests {
 
     #[test]
     fn points_are_read_to_the_last_digit() {
-        let text = r#"{"img_id": "0001.jpg", "human_num": 2, "points": [[0.1, 2], [1000.1234567890123, 3e2]], "boxes": []}"#;
+        let text =
+            r#"{"img_id": "0001.jpg", "human_num": 2, "points": [[0.1, 2], [1000.1234567890123, 3e2]], "boxes": []}"#;
         let annotated = read(text).unwrap();
         assert_eq!(annotated.points, [PointXy { x: 0.1, y: 2.0 }, PointXy { x: 1000.123_456_789_012_3, y: 300.0 }]);
         assert_eq!((annotated.stated, annotated.remarks.len()), (Some(2.0), 0));
@@ -160,7 +161,10 @@ mod tests {
     #[test]
     fn what_is_no_such_json_is_refused_with_its_place() {
         for (text, place) in [
-            ("{\"human_num\": 1}", "line 1, column 16: expected img_id, human_num and points of [x, y], got: missing field"),
+            (
+                "{\"human_num\": 1}",
+                "line 1, column 16: expected img_id, human_num and points of [x, y], got: missing field",
+            ),
             ("{\"points\":\n[[1]]}", "line 2, column 4"),
             ("{\"points\": [[1, 2, 3]]}", "line 1, column 18"),
             ("{\"points\": [[1, null]]}", "line 1"),

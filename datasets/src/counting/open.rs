@@ -172,13 +172,7 @@ fn require_finite(record: &CountingRecord, annotation: &Path, points: &[PointXy]
 }
 
 /// Refuses a split whose points are y, x for the most part; else the single files that are.
-fn refuse_exchanged(
-    tallies: &[(PathBuf, AxesTally)],
-    source: &Path,
-    split: &Split,
-    swap: SwapXy,
-    faults: &mut Faults,
-) {
+fn refuse_exchanged(tallies: &[(PathBuf, AxesTally)], source: &Path, split: &Split, swap: SwapXy, faults: &mut Faults) {
     let mut all = AxesTally::default();
     tallies.iter().for_each(|(_, tally)| all.add(*tally));
     if faults.take(all.refuse(source, &format!("split {split}"), swap)).is_some() {
@@ -237,7 +231,9 @@ fn leave_out_missing(
                 faults.warn(|| warning(path, None, problem, "unpack it there"));
             }
             let (left_out, first) = (total - entries.len(), first.display());
-            notes.push(format!("{left_out} of {total} pictures are left out: they or their points are missing, first {first}"));
+            notes.push(format!(
+                "{left_out} of {total} pictures are left out: they or their points are missing, first {first}"
+            ));
         }
     }
 }

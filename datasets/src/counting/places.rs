@@ -124,7 +124,10 @@ mod tests {
         let error = folder_named(root.path(), &["ground_truth", "ground-truth"]).unwrap_err().to_string();
         assert!(error.contains("expected one folder of this name, got ground-truth, ground_truth"), "{error}");
         let error = split_folder(root.path(), &Split::Val, &[""]).unwrap_err().to_string();
-        assert!(error.contains("no split val") && error.contains("there is ground-truth, ground_truth, Train;"), "{error}");
+        assert!(
+            error.contains("no split val") && error.contains("there is ground-truth, ground_truth, Train;"),
+            "{error}"
+        );
     }
 
     #[test]

@@ -121,7 +121,8 @@ fn source_of(home: &Path, split: &Split, own: Option<&Path>) -> Result<Source, D
 }
 
 fn several(home: &Path, split: &Split, found: &[PathBuf]) -> DataError {
-    let found: Vec<_> = found.iter().map(|path| path.strip_prefix(home).unwrap_or(path).display().to_string()).collect();
+    let found: Vec<_> =
+        found.iter().map(|path| path.strip_prefix(home).unwrap_or(path).display().to_string()).collect();
     DataError::Record {
         path: home.to_path_buf(),
         record: format!("split {split}"),

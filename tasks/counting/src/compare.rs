@@ -42,7 +42,9 @@ pub fn arms(a: &[PathBuf], b: &[PathBuf], judged: Judged<'_>) -> Result<Arms, Co
         Judged::Split { workers, algorithms, .. } => {
             let saved = SavedNet::load(&files.best())?;
             let settings = &saved.description.evaluation;
-            Ok::<_, CountingError>(evaluate(saved.counter(algorithms), &data, settings, &Buckets::None, workers)?.by_image)
+            Ok::<_, CountingError>(
+                evaluate(saved.counter(algorithms), &data, settings, &Buckets::None, workers)?.by_image,
+            )
         }
     };
     let judged_on = format!("{} ({} images)", data.name, data.images.len());

@@ -252,7 +252,11 @@ impl Recipe {
         if let Parts::Fold { index, of, .. } = self.data.parts
             && !(of >= 2 && index < of)
         {
-            return refuse("data.parts.fold", "two folds or more, and an index below their number", format!("{index} of {of}"));
+            return refuse(
+                "data.parts.fold",
+                "two folds or more, and an index below their number",
+                format!("{index} of {of}"),
+            );
         }
         if let Validation::Cut { images: 0, .. } = self.data.validation {
             return refuse("data.validation.cut.images", "at least 1", "0".to_owned());

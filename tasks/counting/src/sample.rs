@@ -226,9 +226,7 @@ pub fn folder(recipe: &Recipe) -> Result<(&Path, CountingOptions), CountingError
 /// How a recipe's data is read.
 pub fn read_options(recipe: &Recipe) -> CountingOptions {
     match &recipe.data.source {
-        DataSource::Crowds(_) => {
-            CountingOptions { layout: Some(CountingLayout::Qnrf), ..CountingOptions::default() }
-        }
+        DataSource::Crowds(_) => CountingOptions { layout: Some(CountingLayout::Qnrf), ..CountingOptions::default() },
         DataSource::Folder { layout, part, swap_xy, variable, dots, .. } => CountingOptions {
             layout: *layout,
             part: *part,

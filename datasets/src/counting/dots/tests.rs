@@ -71,8 +71,10 @@ fn pictures_and_dots_are_paired_by_their_names() {
     let root = folder(&files);
     let mut faults = Faults::all(root.path());
     let entries = pair(&FilesById::list(root.path()).unwrap(), root.path(), &mut faults);
-    let paired: Vec<_> =
-        entries.iter().map(|entry| (entry.id.as_str(), name_of(&entry.image), name_of(entry.annotation.path()))).collect();
+    let paired: Vec<_> = entries
+        .iter()
+        .map(|entry| (entry.id.as_str(), name_of(&entry.image), name_of(entry.annotation.path())))
+        .collect();
     let expected = [
         ("2", "2cell.png", "2dots.png"),
         ("3", "3cell.png", "3dots.png"),

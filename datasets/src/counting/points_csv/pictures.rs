@@ -80,7 +80,9 @@ fn names_none(pictures: Vec<Entry>, table: &Path, split: &Split) -> Result<Vec<E
 /// The list of further pictures beside a table: `images.txt` beside `points.csv`, `val.images.txt` beside `val.csv`.
 fn images_list(table: &Path) -> PathBuf {
     match table.file_stem() {
-        Some(stem) if name_of(table) != POINTS => table.with_file_name(format!("{}.images.txt", stem.to_string_lossy())),
+        Some(stem) if name_of(table) != POINTS => {
+            table.with_file_name(format!("{}.images.txt", stem.to_string_lossy()))
+        }
         _ => table.with_file_name("images.txt"),
     }
 }

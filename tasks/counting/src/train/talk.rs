@@ -38,7 +38,8 @@ pub(super) fn introduce(
         recipe.seed
     ));
     progress.say(&format!("loss    {}", recipe.loss));
-    let images = |set: &CountingDataset| format!("{} ({} images, {} points)", set.name, set.images.len(), points_of(set));
+    let images =
+        |set: &CountingDataset| format!("{} ({} images, {} points)", set.name, set.images.len(), points_of(set));
     let test = data.test.as_ref().map_or("none".to_owned(), images);
     progress.say(&format!(
         "data    {}  training {}  validation {}  test {test}",
