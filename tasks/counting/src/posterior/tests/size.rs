@@ -74,7 +74,9 @@ fn time_of_crowds() {
                 times[1].push(start.elapsed().as_secs_f64() * 1e3);
                 bytes = posterior.heap_bytes();
             }
-            times.iter_mut().for_each(|times| times.sort_by(f64::total_cmp));
+            for times in &mut times {
+                times.sort_by(f64::total_cmp);
+            }
             let [make, loss] = times.map(|times| times[4]);
             println!("{n:>6} {name:<15} posterior {make:7.2} ms  loss {loss:6.2} ms  {:6.2} MB", bytes as f64 / 1e6);
         }
