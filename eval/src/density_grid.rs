@@ -94,6 +94,7 @@ impl<'a> DensityGrid<'a> {
 }
 
 #[cfg(test)]
+#[allow(clippy::float_cmp, reason = "sums of few binary fractions are exact")]
 mod tests {
     use super::*;
 

@@ -9,7 +9,7 @@ mod ssim;
 
 pub use from_points::{KernelWidth, PointFault, density_of_points};
 pub use resize::resize_density;
-pub use ssim::{SSIM_WINDOW, ssim};
+pub use ssim::ssim;
 
 use crate::density_grid::{DensityGrid, GridError};
 

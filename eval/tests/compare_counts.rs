@@ -60,7 +60,7 @@ fn means_and_intervals_worked_by_hand() {
     let rmse = compare(CountMetric::Rmse, &a, &b).unwrap();
     assert_close(rmse.a.values[1], 50.0_f64.sqrt());
     let nae = compare(CountMetric::Nae, &a, &b).unwrap();
-    assert_close(nae.a.values[1], (0.6 + 0.4) / 2.0);
+    assert_close(nae.a.values[1], f64::midpoint(0.6, 0.4));
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! MAE and its relatives: worked by hand, the same for any order, from files to numbers.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+#![allow(clippy::float_cmp, reason = "what is the same sum is the same to the bit")]
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -10,6 +11,9 @@ use wrs_eval::{
     Buckets, CountError, CountErrors, CountMetrics, DensityGrid, ImageCount, evaluate_count_files, evaluate_counts,
     write_counts,
 };
+
+/// The cells and the points of one image.
+type Map = (Vec<f32>, Vec<(f64, f64)>);
 
 fn counted(image: &str, predicted: f64, truth: f64) -> ImageCount {
     ImageCount { image: image.to_owned(), predicted, truth, game: None, groups: BTreeMap::new() }
@@ -167,7 +171,7 @@ proptest! {
             (prop::collection::vec(0.0_f32..2.0, 30), prop::collection::vec((0.0_f64..48.0, 0.0_f64..40.0), 0..40)), 1..5,
         ),
     ) {
-        let of = |(index, (cells, points)): (usize, &(Vec<f32>, Vec<(f64, f64)>))| {
+        let of = |(index, (cells, points)): (usize, &Map)| {
             ImageCount::of(&index.to_string(), &DensityGrid::new(5, 6, cells).unwrap(), points, 8)
         };
         let images: Vec<ImageCount> = maps.iter().enumerate().map(of).collect();

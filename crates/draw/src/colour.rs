@@ -18,6 +18,8 @@ const LINE_LIGHTNESS: [f64; 2] = [0.48, 0.62];
 const CHROMA: f64 = 0.25;
 /// Lightness and hue of the heat colours from none to most: a dark violet, through red and orange, to a light yellow.
 const HEAT: [(f64, f64); 2] = [(0.25, 300.0), (0.96, 465.0)];
+/// So much is within sRGB for nearly all heat colours: were each as strong as it can be, red would stand out as an edge.
+const HEAT_CHROMA: f64 = 0.17;
 /// Steps in which the excess is taken back.
 const STEPS: u32 = 64;
 
@@ -29,14 +31,14 @@ pub fn class_colour(class: usize) -> Rgb<u8> {
     // The remainder keeps the product small; colours repeat long before.
     let hue = (FIRST_HUE_DEGREES + (class % 3600) as f64 * GOLDEN_ANGLE_DEGREES).to_radians();
     let lightness = LIGHTNESS[class % LIGHTNESS.len()];
-    Rgb(strongest(lightness, hue))
+    Rgb(strongest(lightness, hue, CHROMA))
 }
 
 /// The colour of line `index` of `count` on white, as CSS writes it: hues in order, from blue through red to green, so
 /// that lines which follow each other (layers, say) look related, and neighbours differ in lightness.
 pub(crate) fn line_colour(index: usize, count: usize) -> String {
     let hue = FIRST_LINE_DEGREES + LINE_SPAN_DEGREES * index as f64 / count.max(1) as f64;
-    let [r, g, b] = strongest(LINE_LIGHTNESS[index % LINE_LIGHTNESS.len()], hue.to_radians());
+    let [r, g, b] = strongest(LINE_LIGHTNESS[index % LINE_LIGHTNESS.len()], hue.to_radians(), CHROMA);
     format!("#{r:02x}{g:02x}{b:02x}")
 }
 
@@ -48,14 +50,15 @@ pub(crate) fn heat_colours() -> [Rgb<u8>; 256] {
     let [(darkest, first), (lightest, last)] = HEAT;
     std::array::from_fn(|step| {
         let share = step as f64 / 255.0;
-        Rgb(strongest(darkest + share * (lightest - darkest), (first + share * (last - first)).to_radians()))
+        let hue = (first + share * (last - first)).to_radians();
+        Rgb(strongest(darkest + share * (lightest - darkest), hue, HEAT_CHROMA))
     })
 }
 
-/// The sRGB colour of a lightness and a hue whose chroma is the largest that fits.
-fn strongest(lightness: f64, hue: f64) -> [u8; 3] {
+/// The sRGB colour of a lightness and a hue whose chroma is the largest that fits, up to `most`.
+fn strongest(lightness: f64, hue: f64, most: f64) -> [u8; 3] {
     let fits = |step: &u32| {
-        let chroma = CHROMA * f64::from(STEPS - step) / f64::from(STEPS);
+        let chroma = most * f64::from(STEPS - step) / f64::from(STEPS);
         let linear = linear_from_oklch(lightness, chroma, hue);
         linear.iter().all(|channel| (0.0..=1.0).contains(channel)).then_some(linear)
     };
@@ -156,9 +159,9 @@ mod tests {
         assert!(luminances[0] < 0.03 && luminances[255] > 0.75, "{luminances:?}");
         for pair in colours.windows(2) {
             let jump = pair[0].0.iter().zip(pair[1].0).map(|(a, b)| a.abs_diff(b)).max().unwrap();
-            assert!(jump <= 8, "{pair:?}");
+            assert!(jump <= 6, "{pair:?}");
         }
-        for colour in &colours[20..] {
+        for colour in colours {
             let (low, high) = (colour.0.iter().min().unwrap(), colour.0.iter().max().unwrap());
             assert!(high - low > 60, "{colour:?} is grey");
         }

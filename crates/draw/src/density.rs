@@ -29,6 +29,8 @@ pub struct DensityOverlay<'a> {
 
 /// A dot is this part of the mean of the picture's sides across.
 const DOT_SHARE: f32 = 1.0 / 250.0;
+/// Below this a dot is a speck of one or two pixels.
+const DOT_LEAST_RADIUS_PX: f32 = 1.3;
 /// A cyan that the heat colours do not have.
 const DOT: Rgb<u8> = Rgb([60, 240, 255]);
 /// What is written stands on this.
@@ -58,7 +60,7 @@ pub fn overlay_density(picture: &RgbImage, overlay: &DensityOverlay) -> Result<R
     if peak > 0.0 {
         overlay.blend(&mut sheet, height, peak);
     }
-    let radius = (f32::midpoint(width as f32, height as f32) * DOT_SHARE / 2.0).max(1.0);
+    let radius = (f32::midpoint(width as f32, height as f32) * DOT_SHARE / 2.0).max(DOT_LEAST_RADIUS_PX);
     for &(x, y) in overlay.points {
         dot(&mut sheet, height, (x, y), radius);
     }

@@ -15,7 +15,7 @@ fn overlay(cells: &[f32], shape: (usize, usize)) -> DensityOverlay<'_> {
     DensityOverlay { cells, shape, cell_px: (8.0, 8.0), count: 3.25, truth: None, points: &[], opacity: 0.5 }
 }
 
-fn luminance(pixel: &Rgb<u8>) -> u32 {
+fn luminance(pixel: Rgb<u8>) -> u32 {
     let [r, g, b] = pixel.0.map(u32::from);
     2 * r + 7 * g + b
 }
@@ -39,7 +39,7 @@ fn the_empty_part_shows_the_picture_and_the_dense_part_its_colour() {
     let Rgb([r, g, b]) = *sheet.get_pixel(239, 80);
     assert!(r > 160 && g > 160 && b < g, "{r} {g} {b}");
     // It grows lighter by the pixel, without steps of 8.
-    let row: Vec<u32> = (180..236).map(|x| luminance(sheet.get_pixel(x, 80))).collect();
+    let row: Vec<u32> = (180..236).map(|x| luminance(*sheet.get_pixel(x, 80))).collect();
     assert!(row.windows(2).all(|pair| pair[0] <= pair[1] + 10), "{row:?}");
     let changes = row.windows(2).filter(|pair| pair[0] != pair[1]).count();
     assert!(changes > 45, "{changes}");

@@ -166,7 +166,7 @@ mod tests {
                 "line 1, column 16: expected img_id, human_num and points of [x, y], got: missing field",
             ),
             ("{\"points\":\n[[1]]}", "line 2, column 4"),
-            ("{\"points\": [[1, 2, 3]]}", "line 1, column 18"),
+            ("{\"points\": [[1, 2, 3]]}", "line 1, column 20"),
             ("{\"points\": [[1, null]]}", "line 1"),
             ("", "line 1, column 0"),
         ] {

@@ -125,7 +125,7 @@ mod tests {
         assert!(error.contains("expected one folder of this name, got ground-truth, ground_truth"), "{error}");
         let error = split_folder(root.path(), &Split::Val, &[""]).unwrap_err().to_string();
         assert!(
-            error.contains("no split val") && error.contains("there is ground-truth, ground_truth, Train;"),
+            error.contains("no split val") && error.contains("there is Train, ground-truth, ground_truth;"),
             "{error}"
         );
     }

@@ -54,16 +54,14 @@ impl FromStr for Buckets {
             "none" => Ok(Self::None),
             "nwpu" => Ok(Self::Nwpu),
             "jhu" => Ok(Self::Jhu),
-            _ => match text.strip_prefix("quantiles:") {
-                Some(parts) => match parts.parse().map_err(|_| unknown())? {
-                    parts @ 0..=1 => Err(CountError::Quantiles(parts)),
-                    parts => Ok(Self::Quantiles(parts)),
-                },
-                None => {
-                    let cuts: Result<Vec<f64>, _> = text.split(',').map(|cut| cut.trim().parse()).collect();
-                    Ok(Self::Cuts(checked(&cuts.map_err(|_| unknown())?)?))
+            _ => {
+                if let Some(parts) = text.strip_prefix("quantiles:") {
+                    let parts = parts.parse().map_err(|_| unknown())?;
+                    return if parts < 2 { Err(CountError::Quantiles(parts)) } else { Ok(Self::Quantiles(parts)) };
                 }
-            },
+                let cuts: Result<Vec<f64>, _> = text.split(',').map(|cut| cut.trim().parse()).collect();
+                Ok(Self::Cuts(checked(&cuts.map_err(|_| unknown())?)?))
+            }
         }
     }
 }

@@ -57,8 +57,7 @@ impl ImageCount {
     pub fn check(&self) -> Result<(), CountFault> {
         let Self { predicted, truth, game, .. } = *self;
         let image = || self.image.clone();
-        // Not finite is not at most either.
-        if !(predicted.abs() <= MOST) {
+        if !(-MOST..=MOST).contains(&predicted) {
             return Err(CountFault::Prediction { image: image(), predicted });
         }
         if !(0.0..=MOST).contains(&truth) {

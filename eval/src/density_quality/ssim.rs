@@ -3,7 +3,7 @@
 use crate::density_grid::{DensityGrid, GridError};
 
 /// Cells along either side of the Gaussian window.
-pub const SSIM_WINDOW: usize = 11;
+const WINDOW: usize = 11;
 /// The window's standard deviation in cells.
 const SIGMA: f64 = 1.5;
 /// The constants of luminance and contrast, of a peak of 1.
@@ -21,19 +21,19 @@ const MEANS: usize = 5;
 pub fn ssim(truth: &DensityGrid<'_>, predicted: &DensityGrid<'_>) -> Result<Option<f64>, GridError> {
     truth.require_size_of(predicted)?;
     let (height, width, peak) = (truth.height(), truth.width(), truth.peak());
-    if height.min(width) < SSIM_WINDOW || peak <= 0.0 {
+    if height.min(width) < WINDOW || peak <= 0.0 {
         return Ok(None);
     }
     let window = window();
     let constants = K.map(|k| (k * peak).powi(2));
-    let mut rows: Vec<Vec<[f64; MEANS]>> = Vec::with_capacity(SSIM_WINDOW);
+    let mut rows: Vec<Vec<[f64; MEANS]>> = Vec::with_capacity(WINDOW);
     let (mut sum, mut windows) = (0.0, 0_usize);
     for (truth, predicted) in truth.cells().chunks_exact(width).zip(predicted.cells().chunks_exact(width)) {
-        if rows.len() == SSIM_WINDOW {
+        if rows.len() == WINDOW {
             rows.remove(0);
         }
         rows.push(filtered_row(truth, predicted, &window));
-        if rows.len() == SSIM_WINDOW {
+        if rows.len() == WINDOW {
             for column in 0..rows[0].len() {
                 let column = rows.iter().map(|row| row[column]);
                 sum += similarity(&weighted(column, &window), constants);
@@ -45,23 +45,23 @@ pub fn ssim(truth: &DensityGrid<'_>, predicted: &DensityGrid<'_>) -> Result<Opti
 }
 
 /// Weights of a Gaussian that add up to one.
-fn window() -> [f64; SSIM_WINDOW] {
-    let weight = |at: usize| (-(at as f64 - (SSIM_WINDOW / 2) as f64).powi(2) / (2.0 * SIGMA * SIGMA)).exp();
-    let all: f64 = (0..SSIM_WINDOW).map(weight).sum();
+fn window() -> [f64; WINDOW] {
+    let weight = |at: usize| (-(at as f64 - (WINDOW / 2) as f64).powi(2) / (2.0 * SIGMA * SIGMA)).exp();
+    let all: f64 = (0..WINDOW).map(weight).sum();
     std::array::from_fn(|at| weight(at) / all)
 }
 
 /// Along a row, the weighted means of truth `x` and prediction `y`: of x, y, x², y² and xy.
-fn filtered_row(truth: &[f32], predicted: &[f32], window: &[f64; SSIM_WINDOW]) -> Vec<[f64; MEANS]> {
+fn filtered_row(truth: &[f32], predicted: &[f32], window: &[f64; WINDOW]) -> Vec<[f64; MEANS]> {
     let moments = |(&x, &y): (&f32, &f32)| {
         let (x, y) = (f64::from(x), f64::from(y));
         [x, y, x * x, y * y, x * y]
     };
     let row: Vec<[f64; MEANS]> = truth.iter().zip(predicted).map(moments).collect();
-    row.windows(SSIM_WINDOW).map(|cells| weighted(cells.iter().copied(), window)).collect()
+    row.windows(WINDOW).map(|cells| weighted(cells.iter().copied(), window)).collect()
 }
 
-fn weighted(values: impl Iterator<Item = [f64; MEANS]>, window: &[f64; SSIM_WINDOW]) -> [f64; MEANS] {
+fn weighted(values: impl Iterator<Item = [f64; MEANS]>, window: &[f64; WINDOW]) -> [f64; MEANS] {
     let mut sums = [0.0; MEANS];
     for (values, weight) in values.zip(window) {
         sums.iter_mut().zip(values).for_each(|(sum, value)| *sum += weight * value);

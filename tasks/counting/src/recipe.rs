@@ -288,3 +288,66 @@ impl EvaluationSettings {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load(name: &str, overrides: &[(&str, &str)]) -> Result<Loaded<Recipe>, RecipeOrSetting> {
+        let text = RECIPES.iter().find(|(known, _)| *known == name).unwrap().1;
+        let overrides: Vec<_> = overrides.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+        Recipe::load(name, text, &overrides)
+    }
+
+    #[test]
+    fn every_recipe_is_whole_and_called_by_its_name() {
+        for (name, _) in RECIPES {
+            assert_eq!(load(name, &[]).unwrap().recipe.name, name);
+        }
+    }
+
+    #[test]
+    fn the_arms_differ_in_the_regulariser_alone() {
+        let table = |name: &str| {
+            let mut table = toml::Table::try_from(load(name, &[]).unwrap().recipe).unwrap();
+            table.remove("name").and(table.remove("regularizer")).unwrap();
+            table
+        };
+        assert_eq!(table("qnrf/csrnet-wrs"), table("qnrf/csrnet-wd"));
+        assert_eq!(table("cells"), table("cells-wd"));
+    }
+
+    #[test]
+    fn the_papers_values_stand_in_its_recipe() {
+        let recipe = load("qnrf/csrnet-wrs", &[]).unwrap().recipe;
+        assert_eq!((recipe.nominal_batch.get(), recipe.length.epochs(), recipe.augment.crop), (32, Some(300), 512));
+        assert!((recipe.lr - 1e-4).abs() < 1e-12);
+        let Regularizer::Wrs { rescale, weight_decay, .. } = &recipe.regularizer else { unreachable!() };
+        assert_eq!((rescale.tau.get(), rescale.literal), (1, false));
+        assert!((weight_decay - 1e-4).abs() < 1e-12);
+        assert!(matches!(recipe.data.validation, Validation::Cut { images: 120, .. }), "1,081 are left of 1,201");
+    }
+
+    #[test]
+    fn values_out_of_range_are_named() {
+        for (key, value, named) in [
+            ("lr", "0.0", "lr"),
+            ("nominal-batch", "4", "nominal-batch"),
+            ("nominal-batch", "12", "nominal-batch"),
+            ("augment.crop", "100", "augment.crop"),
+            ("augment.flip-left-right", "1.5", "flip-left-right"),
+            ("augment.visible-area.keep", "0.0", "visible-area.keep"),
+            ("input.std", "[1.0, 0.0, 1.0]", "input.std"),
+            ("input.mean", "[2.0, 0.0, 1.0]", "input.mean"),
+            ("model.width", "0.0", "width"),
+            ("loss.sigma-px", "0.0", "sigma-px"),
+            ("data.validation.cut.images", "0", "data.validation.cut.images"),
+            ("evaluation.max-mem", "0", "evaluation.max-mem"),
+        ] {
+            let error = load("demo-counting", &[(key, value)]).err().map(|e| e.to_string()).unwrap_or_default();
+            assert!(error.contains(named), "{key}: {error}");
+        }
+        let fold = load("ucf-cc-50", &[("data.parts.fold.index", "5")]).err().map(|e| e.to_string());
+        assert!(fold.unwrap_or_default().contains("data.parts.fold"));
+    }
+}

@@ -20,11 +20,7 @@ pub fn table(metrics: &CountMetrics, how: &str) -> String {
     };
     // Writing to a string cannot fail.
     let _ = writeln!(text, "MAE    {:>9.2}{interval}", m.mae);
-    let _ = writeln!(
-        text,
-        "RMSE   {:>9.2}   what the literature calls \"MSE\": the root of the mean squared error",
-        m.rmse
-    );
+    let _ = writeln!(text, "RMSE   {:>9.2}   the literature's \"MSE\": the root of the mean squared error", m.rmse);
     let _ = writeln!(text, "NAE    {:>9}   {skipped}", shown(m.nae, 4));
     let _ = writeln!(text, "bias   {:>+9.2}   counted less true, on average", m.bias);
     let _ = writeln!(text, "R²     {:>9}   share of the counts' variance explained", shown(m.r2, 4));
@@ -99,7 +95,7 @@ mod tests {
         metrics.mae_interval = metrics.mae_interval.map(|of| wrs_eval::compare::Interval { low: 1.5, ..of });
         metrics.mae_interval = metrics.mae_interval.map(|of| wrs_eval::compare::Interval { high: 15.75, ..of });
         let expected = r#"MAE         8.25   other images of this kind: 1.50 to 15.75 (95 %)
-RMSE       11.28   what the literature calls "MSE": the root of the mean squared error
+RMSE       11.28   the literature's "MSE": the root of the mean squared error
 NAE       0.0667   error by true count; 1 of 4 images have nobody and are left out
 bias       -1.75   counted less true, on average
 R²        0.9767   share of the counts' variance explained

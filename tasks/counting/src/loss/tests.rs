@@ -46,7 +46,7 @@ const HEADS: [HeadActivation; 3] = [HeadActivation::None, HeadActivation::Abs, H
 fn the_gradient_is_that_of_finite_differences_through_the_head() {
     let (posteriors, raw) = (posteriors(), raw(3));
     for head in HEADS {
-        let at = |raw: &[f32]| loss(value(3, raw), head, &posteriors).unwrap();
+        let at = |raw: &[f32]| loss(value(3, raw), head, &posteriors, 3).unwrap();
         let here = at(&raw);
         let gradient = here.seeds[0].1.host();
         for i in 0..raw.len() {
@@ -65,10 +65,10 @@ fn the_gradient_is_that_of_finite_differences_through_the_head() {
 #[test]
 fn the_total_is_the_mean_and_counts_are_sums() {
     let (posteriors, raw) = (posteriors(), raw(3));
-    let whole = loss(value(3, &raw), HeadActivation::Abs, &posteriors).unwrap();
+    let whole = loss(value(3, &raw), HeadActivation::Abs, &posteriors, 3).unwrap();
     assert!(whole.not_finite.is_empty());
     for (i, part) in raw.chunks(CELLS).enumerate() {
-        let alone = loss(value(1, part), HeadActivation::Abs, &posteriors[i..=i]).unwrap();
+        let alone = loss(value(1, part), HeadActivation::Abs, &posteriors[i..=i], 1).unwrap();
         assert_eq!(alone.total, whole.per_image[i]);
         let count: f64 = part.iter().map(|raw| f64::from(raw.abs())).sum();
         assert_eq!(whole.counts[i], count);
@@ -85,7 +85,7 @@ fn a_batch_without_any_points_has_a_loss() {
     let empty = || posterior(&[], Background::Current { ratio: 1.0 });
     let raw = raw(2);
     for head in HEADS {
-        let loss = loss(value(2, &raw), head, &[empty(), empty()]).unwrap();
+        let loss = loss(value(2, &raw), head, &[empty(), empty()], 2).unwrap();
         let total = loss.counts.iter().map(|count| count.abs()).sum::<f64>() / 2.0;
         assert!((loss.total - total).abs() < 1e-12 && loss.not_finite.is_empty());
         for ((gradient, &raw), i) in loss.seeds[0].1.host().iter().zip(&raw).zip(0..) {
@@ -97,7 +97,7 @@ fn a_batch_without_any_points_has_a_loss() {
 #[test]
 fn at_its_kink_the_head_has_no_slope() {
     for (head, slope) in [(HeadActivation::None, true), (HeadActivation::Abs, false), (HeadActivation::Relu, false)] {
-        let loss = loss(value(1, &[0.0; CELLS]), head, &posteriors()[..1]).unwrap();
+        let loss = loss(value(1, &[0.0; CELLS]), head, &posteriors()[..1], 1).unwrap();
         assert_eq!(loss.seeds[0].1.host().iter().any(|g| *g != 0.0), slope, "{head:?}");
         assert_eq!(loss.total, loss.per_image[0]);
     }
@@ -110,7 +110,7 @@ fn outputs_that_are_not_finite_are_named_by_crop() {
             let mut raw = raw(3);
             raw[CELLS + 3] = broken;
             raw[2 * CELLS] = broken;
-            let loss = loss(value(3, &raw), head, &posteriors()).unwrap();
+            let loss = loss(value(3, &raw), head, &posteriors(), 3).unwrap();
             assert_eq!(loss.not_finite, [1, 2], "{head:?} {broken}");
         }
     }
@@ -119,11 +119,11 @@ fn outputs_that_are_not_finite_are_named_by_crop() {
 #[test]
 fn other_sizes_are_refused() {
     let message = |result: Result<Loss, CountingError>| result.unwrap_err().to_string();
-    let got = message(loss(value(1, &raw(1)), HeadActivation::Abs, &posteriors()));
+    let got = message(loss(value(1, &raw(1)), HeadActivation::Abs, &posteriors(), 1));
     assert_eq!(got, "bayesian loss: posteriors: expected 1, one for each crop, got 3");
     let config = BayesianConfig { sigma_px: 8.0, background: Background::None };
     let annotation = Annotation { points: Vec::new(), targets: Vec::new(), shorter_side_px: 64.0 };
     let other = Posterior::new(&config, [5, 6], 8, &annotation);
-    let got = message(loss(value(1, &raw(1)), HeadActivation::Abs, &[other]));
+    let got = message(loss(value(1, &raw(1)), HeadActivation::Abs, &[other], 1));
     assert_eq!(got, "bayesian loss: cells of a posterior: expected 5 x 7, got 30");
 }
