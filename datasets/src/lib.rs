@@ -18,6 +18,8 @@
 //! | [`loader`] | makes batches on worker threads, in order, with bounded memory |
 //! | [`scenes`] | draws pictures of overlapping shapes and writes them as a COCO folder |
 
+#![cfg_attr(test, allow(clippy::float_cmp, reason = "the tests compare exactly where exactness is the claim"))]
+
 pub mod augment;
 pub mod augmented_voc;
 pub mod boxes;

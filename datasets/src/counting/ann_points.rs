@@ -29,7 +29,7 @@ mod tests {
     fn rows_are_points_and_nobody_is_no_rows() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("img_0001_ann.mat");
-        for points in [vec![], vec![PointXy { x: 1.5, y: 2.25 }, PointXy { x: 1234.062_5, y: 0.1 }]] {
+        for points in [vec![], vec![PointXy { x: 1.5, y: 2.25 }, PointXy { x: 1_234.062_5, y: 0.1 }]] {
             write_ann_points(&path, &points).unwrap();
             let file = MatFile::read(&path).unwrap();
             let read = file.variable("annPoints").unwrap().matrix::<f64>().unwrap();

@@ -5,6 +5,7 @@
 
 use std::cmp::Ordering;
 use std::collections::HashSet;
+use std::fmt::Display;
 use std::path::Path;
 
 use wrs_ops::rng::Rng;
@@ -24,7 +25,7 @@ pub type Halves = (CountingDataset, CountingDataset);
 pub fn cut_by_seed(set: &CountingDataset, count: usize, seed: u64) -> Result<Halves, DataError> {
     let total = set.images.len();
     if count == 0 || count >= total {
-        return Err(refused("count", format!("1 to {} of the {total} pictures", total.saturating_sub(1)), count));
+        return Err(refused("count", format!("1 to {} of the {total} pictures", total.saturating_sub(1)), &count));
     }
     let ranks = ranks(set, seed);
     halves(set, &format!("{count} by seed {seed}"), |at, _| ranks[at] < count)
@@ -58,11 +59,11 @@ pub fn cut_by_list(set: &CountingDataset, list: &Path) -> Result<Halves, DataErr
 pub fn cut_by_range(set: &CountingDataset, first: &str, last: &str) -> Result<Halves, DataError> {
     for (option, id) in [("first", first), ("last", last)] {
         if !set.images.iter().any(|record| record.id == id) {
-            return Err(refused(option, format!("an id of {}{}", set.name, examples(set)), id));
+            return Err(refused(option, format!("an id of {}{}", set.name, examples(set)), &id));
         }
     }
     if natural_cmp(first, last) == Ordering::Greater {
-        return Err(refused("last", format!("{first} or an id behind it"), last));
+        return Err(refused("last", format!("{first} or an id behind it"), &last));
     }
     halves(set, &format!("{first} to {last}"), |_, record| {
         natural_cmp(first, &record.id).is_le() && natural_cmp(&record.id, last).is_le()
@@ -77,10 +78,10 @@ pub fn cut_by_range(set: &CountingDataset, first: &str, last: &str) -> Result<Ha
 pub fn fold(set: &CountingDataset, index: usize, of: usize, seed: u64) -> Result<Halves, DataError> {
     let total = set.images.len();
     if of < 2 || of > total {
-        return Err(refused("folds", format!("2 to {total}, the pictures of {}", set.name), of));
+        return Err(refused("folds", format!("2 to {total}, the pictures of {}", set.name), &of));
     }
     if index >= of {
-        return Err(refused("fold", format!("0 to {}", of - 1), index));
+        return Err(refused("fold", format!("0 to {}", of - 1), &index));
     }
     let ranks = ranks(set, seed);
     halves(set, &format!("fold {index} of {of} by seed {seed}"), |at, _| ranks[at] % of == index)
@@ -113,7 +114,7 @@ fn halves(
     let part = |name, images: Vec<_>| CountingDataset { name, images, notes: set.notes.clone() };
     let kept = part(format!("{} without {what}", set.name), kept);
     if kept.images.is_empty() {
-        return Err(refused("cut", format!("a part of {}", set.name), format!("{what}: all of it")));
+        return Err(refused("cut", format!("a part of {}", set.name), &format!("{what}: all of it")));
     }
     Ok((kept, part(format!("{what} of {}", set.name), cut)))
 }
@@ -127,7 +128,7 @@ fn examples(set: &CountingDataset) -> String {
     }
 }
 
-fn refused(option: &'static str, expected: String, got: impl ToString) -> DataError {
+fn refused(option: &'static str, expected: String, got: &dyn Display) -> DataError {
     DataError::Option { option, expected, got: got.to_string() }
 }
 
@@ -187,7 +188,7 @@ mod tests {
         let lists = folder(&[
             ("val.txt", b"img_10.jpg\n/data/Train/img_2.jpg\n"),
             ("absent.txt", b"img_1\nimg_99\nimg_98\n"),
-            ("all.txt", (1..=12).map(|number| format!("img_{number}\n")).collect::<String>().as_bytes()),
+            ("all.txt", (1..=12).map(|number| format!("img_{number}")).collect::<Vec<_>>().join("\n").as_bytes()),
             ("empty.txt", b"\n"),
         ]);
         let cut = |name: &str| cut_by_list(&whole, &lists.path().join(name));

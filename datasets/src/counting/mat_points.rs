@@ -101,7 +101,10 @@ mod tests {
         MatFile::parse(&bytes).unwrap()
     }
 
-    fn read<T: Copy>(rows: usize, columns: usize, values: &[T]) -> Result<(Vec<(f64, f64)>, Vec<Kind>), String>
+    /// Points as pairs, and what there was to remark.
+    type Found = (Vec<(f64, f64)>, Vec<Kind>);
+
+    fn read<T: Copy>(rows: usize, columns: usize, values: &[T]) -> Result<Found, String>
     where
         Numeric: From<Vec<T>>,
     {

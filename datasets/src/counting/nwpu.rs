@@ -151,7 +151,7 @@ mod tests {
         let text =
             r#"{"img_id": "0001.jpg", "human_num": 2, "points": [[0.1, 2], [1000.1234567890123, 3e2]], "boxes": []}"#;
         let annotated = read(text).unwrap();
-        assert_eq!(annotated.points, [PointXy { x: 0.1, y: 2.0 }, PointXy { x: 1000.123_456_789_012_3, y: 300.0 }]);
+        assert_eq!(annotated.points, [PointXy { x: 0.1, y: 2.0 }, PointXy { x: 1_000.123_456_789_012_3, y: 300.0 }]);
         assert_eq!((annotated.stated, annotated.remarks.len()), (Some(2.0), 0));
         assert_eq!(read(r#"{"points": []}"#).unwrap().points, []);
         let other = read(r#"{"img_id": "0002.jpg", "points": []}"#).unwrap();

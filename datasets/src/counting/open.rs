@@ -117,7 +117,9 @@ fn read_entry(
     require_size(&record, &path, annotated.size)?;
     let mut points = annotated.points;
     if options.swap_xy == SwapXy::Yes {
-        points.iter_mut().for_each(|point| *point = exchanged(*point));
+        for point in &mut points {
+            *point = exchanged(*point);
+        }
     }
     require_finite(&record, &path, &points)?;
     remarks.extend(annotated.remarks);
@@ -174,7 +176,9 @@ fn require_finite(record: &CountingRecord, annotation: &Path, points: &[PointXy]
 /// Refuses a split whose points are y, x for the most part; else the single files that are.
 fn refuse_exchanged(tallies: &[(PathBuf, AxesTally)], source: &Path, split: &Split, swap: SwapXy, faults: &mut Faults) {
     let mut all = AxesTally::default();
-    tallies.iter().for_each(|(_, tally)| all.add(*tally));
+    for (_, tally) in tallies {
+        all.add(*tally);
+    }
     if faults.take(all.refuse(source, &format!("split {split}"), swap)).is_some() {
         for (path, tally) in tallies {
             faults.take(tally.refuse(path, "points", swap));

@@ -58,6 +58,7 @@ fn regions(cells: usize) -> Vec<usize> {
 }
 
 #[cfg(test)]
+#[allow(clippy::float_cmp, reason = "sums of few binary fractions are exact")]
 mod tests {
     use proptest::prelude::*;
 

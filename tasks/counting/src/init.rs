@@ -94,13 +94,12 @@ pub enum InitError {
 }
 
 fn listed(items: &[impl ToString]) -> String {
-    let mut text = items.iter().take(LISTED).map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    let text = items.iter().take(LISTED).map(ToString::to_string).collect::<Vec<_>>().join(", ");
     match items.len().saturating_sub(LISTED) {
-        0 if items.is_empty() => "no tensor".clone_into(&mut text),
-        0 => {}
-        more => text.push_str(&format!(" and {more} more")),
+        0 if items.is_empty() => "no tensor".to_owned(),
+        0 => text,
+        more => format!("{text} and {more} more"),
     }
-    text
 }
 
 /// Starts a network from a safetensors file: torchvision's VGG16 (`features`), whose first ten convolutions are the front end,
@@ -194,6 +193,8 @@ fn lines(
         let list: Vec<&str> = deeper.iter().map(|(_, name)| *name).collect();
         note(format!("passed over, deeper than the front end: {}", list.join(", ")));
     }
-    other.iter().for_each(|(_, name)| note(format!("left over in the file: {name}")));
+    for (_, name) in &other {
+        note(format!("left over in the file: {name}"));
+    }
     lines
 }

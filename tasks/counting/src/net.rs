@@ -80,11 +80,10 @@ impl HeadActivation {
     /// The density of a cell.
     pub fn apply(self, raw: f32) -> f32 {
         match self {
-            Self::None => raw,
             Self::Abs => raw.abs(),
             // Not `max`, which would make 0 of what is not a number.
             Self::Relu if raw < 0.0 => 0.0,
-            Self::Relu => raw,
+            Self::None | Self::Relu => raw,
         }
     }
 

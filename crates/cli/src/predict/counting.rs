@@ -39,7 +39,9 @@ pub fn run(named: &Path, pictures: &[PathBuf], arguments: &Arguments, global: &G
     if global.json {
         println!("{}", serde_json::to_string_pretty(&results)?);
     } else {
-        written.iter().for_each(|path| println!("{}", path.display()));
+        for path in written {
+            println!("{}", path.display());
+        }
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -35,7 +35,9 @@ pub(super) fn check_set(
             if found.turned && !notes.contains(&ImageNote::KeptAsStored) {
                 notes.push(ImageNote::KeptAsStored);
             }
-            notes.into_iter().for_each(|note| faults.warn(|| remark(&record.image, note, KEPT_AS_STORED)));
+            for note in notes {
+                faults.warn(|| remark(&record.image, note, KEPT_AS_STORED));
+            }
             if let twice @ 1.. = duplicates(record) {
                 let problem = format!("{twice} points of {} stand at the place of another", record.id);
                 let help = "nothing to do, if objects hide each other; else remove clicks that were made twice";

@@ -8,7 +8,7 @@ const LARGE: f64 = 1.5;
 /// The patches of a picture.
 pub(super) struct Patches {
     /// The pixels of each patch, as columns and rows.
-    patches: Vec<Vec<(usize, usize)>>,
+    pixels: Vec<Vec<(usize, usize)>>,
     width: usize,
     /// Which pixels are in a patch, as they were found.
     marked: Vec<usize>,
@@ -24,22 +24,22 @@ impl Patches {
                 patches.push(fill(&mut is_marked, width, first));
             }
         }
-        Self { patches, width, marked }
+        Self { pixels: patches, width, marked }
     }
 
     /// How many there are.
     pub fn len(&self) -> usize {
-        self.patches.len()
+        self.pixels.len()
     }
 
     /// Whether more than half are single pixels.
     pub fn are_mostly_pixels(&self) -> bool {
-        2 * self.patches.iter().filter(|patch| patch.len() == 1).count() > self.len()
+        2 * self.pixels.iter().filter(|patch| patch.len() == 1).count() > self.len()
     }
 
     /// How many are larger than usual, and how many pixels the usual one has.
     pub fn large(&self) -> (usize, usize) {
-        let mut sizes: Vec<_> = self.patches.iter().map(Vec::len).collect();
+        let mut sizes: Vec<_> = self.pixels.iter().map(Vec::len).collect();
         sizes.sort_unstable();
         let usual = sizes.get(sizes.len() / 2).copied().unwrap_or(0);
         (sizes.iter().filter(|&&size| size as f64 > LARGE * usual as f64).count(), usual)
@@ -52,7 +52,7 @@ impl Patches {
 
     /// The middle of every patch.
     pub fn centres(&self) -> Vec<PointXy> {
-        self.patches.iter().map(|patch| centre(patch)).collect()
+        self.pixels.iter().map(|patch| centre(patch)).collect()
     }
 }
 
@@ -72,8 +72,9 @@ fn fill(is_marked: &mut [bool], width: usize, first: usize) -> Vec<(usize, usize
         let (x, y) = (at % width, at / width);
         patch.push((x, y));
         for y in y.saturating_sub(1)..(y + 2).min(height) {
-            for near in y * width + x.saturating_sub(1)..y * width + (x + 2).min(width) {
-                if std::mem::take(&mut is_marked[near]) {
+            let near = y * width + x.saturating_sub(1)..y * width + (x + 2).min(width);
+            for (near, is_marked) in near.clone().zip(&mut is_marked[near]) {
+                if std::mem::take(is_marked) {
                     open.push(near);
                 }
             }

@@ -18,7 +18,10 @@ fn encoded(bytes: &[u8], width: usize, kind: ExtendedColorType) -> Vec<u8> {
     out
 }
 
-fn read(bytes: &[u8], asked: Option<Dots>) -> Result<(Vec<(f64, f64)>, Vec<Kind>), String> {
+/// Points as pairs, and what there was to remark.
+type Found = (Vec<(f64, f64)>, Vec<Kind>);
+
+fn read(bytes: &[u8], asked: Option<Dots>) -> Result<Found, String> {
     let annotated = read_dots(bytes, Path::new("1dots.png"), asked).map_err(|error| error.to_string())?;
     let kinds = annotated.remarks.iter().map(|remark| remark.kind).collect();
     Ok((annotated.points.iter().map(|point| (point.x, point.y)).collect(), kinds))

@@ -81,7 +81,7 @@ struct Group {
 impl Ground {
     fn draw(size: ImageSize, rng: &mut Rng) -> Self {
         let (width, height) = (size.width as f64, size.height as f64);
-        let groups = (0..1 + rng.below(MOST_GROUPS)).map(|_| Group {
+        let groups = (0..=rng.below(MOST_GROUPS)).map(|_| Group {
             x: rng.range(0.0, width),
             y: rng.range(0.0, height),
             spread: [rng.range(0.1, 0.5) * width, rng.range(0.08, 0.4) * height],
