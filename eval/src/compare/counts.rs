@@ -64,8 +64,7 @@ impl CountedRun {
             });
         }
         for (of, &expected) in named.values().zip(truth.values()) {
-            // No tolerance: both are counts of the same points, 0 or more.
-            if (of.truth - expected).abs() > 0.0 {
+            if of.truth != expected {
                 let fault = CountFault::OtherTruth { image: of.image.clone(), expected, got: of.truth };
                 return Err(RunFault::Counts(fault));
             }
@@ -74,7 +73,7 @@ impl CountedRun {
             CountMetric::Mae => [of.error().abs(), 1.0],
             CountMetric::Rmse => [of.error() * of.error(), 1.0],
             CountMetric::Nae if of.truth > 0.0 => [of.error().abs() / of.truth, 1.0],
-            CountMetric::Nae => [0.0, 1.0],
+            CountMetric::Nae => [0.0, 0.0],
         };
         Ok(Self { errors: named.values().map(error).collect(), metric })
     }
@@ -161,7 +160,7 @@ mod tests {
             for (weights, expected) in draws {
                 match (run.value(&weights, &mut ()), expected) {
                     (Some(got), Some(expected)) => {
-                        assert!((got - expected).abs() < 1e-15, "{metric} {weights:?}: {got}");
+                        assert!((got - expected).abs() < 1e-15, "{metric} {weights:?}: {got}")
                     }
                     (got, expected) => assert_eq!(got, expected, "{metric} {weights:?}"),
                 }
