@@ -83,7 +83,7 @@ mod tests {
                 if let Ok(entries) = read(&root.path().join(list), root.path(), &mut faults) {
                     for entry in entries {
                         let mut paths = [entry.image.as_path(), entry.annotation.path()].into_iter();
-                        let climbs = |path: &Path| path.components().any(|part| part == std::path::Component::ParentDir);
+                        let climbs = |path: &Path| path.components().any(|part| part == Component::ParentDir);
                         prop_assert!(paths.all(|path| path.starts_with(root.path()) && !climbs(path)));
                     }
                 }
