@@ -102,6 +102,7 @@ pub fn load_into_renamed(
 }
 
 /// The names of a file that holds the whole network are the network's.
+#[allow(clippy::unnecessary_wraps)] // as the names of other files are asked for
 fn whole(name: &str) -> Option<String> {
     Some(name.to_owned())
 }

@@ -1,7 +1,7 @@
 //! Judges one of our networks against a golden of the PyTorch references: outputs, every gradient, running statistics.
 //!
-//! `cargo run --release --example parity -- MODEL GOLDEN.safetensors [--exact]`, the model being `yolov3`, `deeplabv3` or
-//! `csrnet`; exits 7 when the rule is broken.
+//! `cargo run --release --example parity -- MODEL GOLDEN.safetensors [--exact]`, the model being `yolov3`, `deeplabv3` or `csrnet`;
+//! exits 7 when the rule is broken.
 
 #![allow(clippy::print_stdout)]
 

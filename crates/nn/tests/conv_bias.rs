@@ -79,7 +79,9 @@ fn the_bias_stands_behind_the_weight_and_in_the_filter() {
 fn gradients_agree_with_central_differences() {
     for frozen in [&[][..], &["1.running_mean"], &["1", "5"], &["0.weight", "1"], &["0.bias"]] {
         let (net, mut params) = Net::new(true, Activation::Identity);
-        frozen.iter().for_each(|name| assert!(params.freeze(name) > 0, "{name}"));
+        for name in frozen {
+            assert!(params.freeze(name) > 0, "{name}");
+        }
         assert_gradients(&|pass, x| net.forward(pass, x), &params, DIMS, &random("x", DIMS.len()));
     }
 }
@@ -88,7 +90,9 @@ fn gradients_agree_with_central_differences() {
 fn under_batch_statistics_the_bias_has_no_gradient_and_under_frozen_ones_it_has() {
     let gradient = |frozen: &[&str]| {
         let (net, mut params) = Net::new(true, Activation::Relu);
-        frozen.iter().for_each(|name| assert!(params.freeze(name) > 0, "{name}"));
+        for name in frozen {
+            assert!(params.freeze(name) > 0, "{name}");
+        }
         let mut gradients = Gradients::new(&params);
         // Twice, so that what one pass writes the other one adds to.
         for _ in 0..2 {
@@ -137,7 +141,9 @@ fn evaluation_adds_the_bias_before_the_mean_is_taken_out() {
     let folded = evaluated(&net, Pass::eval(&params, Algorithms::Exact), &x);
     assert_near(&folded, &evaluated(&plain, Pass::eval(&moved, Algorithms::Exact), &x), 1e-6);
     let mut frozen = params.clone();
-    ["1.running_mean", "5.running_mean"].iter().for_each(|name| assert_eq!(frozen.freeze(name), 1));
+    for name in ["1.running_mean", "5.running_mean"] {
+        assert_eq!(frozen.freeze(name), 1);
+    }
     assert_near(&evaluated(&net, Pass::train(&frozen, Algorithms::Exact), &x), &folded, 1e-5);
 
     let mut shifted = params.clone();

@@ -94,13 +94,12 @@ pub enum InitError {
 }
 
 fn listed(items: &[impl ToString]) -> String {
-    let mut text = items.iter().take(LISTED).map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    let text = items.iter().take(LISTED).map(ToString::to_string).collect::<Vec<_>>().join(", ");
     match items.len().saturating_sub(LISTED) {
-        0 if items.is_empty() => "no tensor".clone_into(&mut text),
-        0 => {}
-        more => text.push_str(&format!(" and {more} more")),
+        0 if items.is_empty() => "no tensor".to_owned(),
+        0 => text,
+        more => format!("{text} and {more} more"),
     }
-    text
 }
 
 /// Starts a network from a safetensors file: torchvision's VGG16 (`features`), whose first ten convolutions are the front end,
@@ -123,7 +122,10 @@ pub fn load_init(path: &Path, config: &ModelConfig, params: &mut Params) -> Resu
     let (ours, theirs) = (layers::layers(params), layers::layers(&twin));
     let mut uncalibrated = Vec::new();
     let mut loaded = 0;
-    for (to, from) in ours.iter().zip(&theirs).filter(|(_, from)| names.is_whole() || is_front(&twin, from)) {
+    for (to, from) in ours.iter().zip(&theirs) {
+        if !names.is_whole() && !is_front(params, to) {
+            continue;
+        }
         loaded += layers::transfer(&twin, from, params, to, config.norm_eps);
         uncalibrated.extend(to.norm.filter(|_| from.norm.is_none()));
     }
@@ -191,6 +193,8 @@ fn lines(
         let list: Vec<&str> = deeper.iter().map(|(_, name)| *name).collect();
         note(format!("passed over, deeper than the front end: {}", list.join(", ")));
     }
-    other.iter().for_each(|(_, name)| note(format!("left over in the file: {name}")));
+    for (_, name) in &other {
+        note(format!("left over in the file: {name}"));
+    }
     lines
 }

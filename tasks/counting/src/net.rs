@@ -80,11 +80,10 @@ impl HeadActivation {
     /// The density of a cell.
     pub fn apply(self, raw: f32) -> f32 {
         match self {
-            Self::None => raw,
             Self::Abs => raw.abs(),
             // Not `max`, which would make 0 of what is not a number.
             Self::Relu if raw < 0.0 => 0.0,
-            Self::Relu => raw,
+            Self::None | Self::Relu => raw,
         }
     }
 
@@ -119,6 +118,13 @@ impl fmt::Display for ModelConfig {
 }
 
 impl ModelConfig {
+    /// Bytes that a pixel of the input takes while a picture is counted: the first two convolutions' maps at full size, which
+    /// are alive together, the input, and an eighth of all that for what kernels put aside.
+    pub fn bytes_per_pixel(&self) -> f64 {
+        let maps = 2.0 * 64.0 * self.width.max(1.0 / 64.0);
+        (maps + 3.0) * size_of::<f32>() as f64 * 1.125
+    }
+
     /// Judges the values.
     ///
     /// # Errors

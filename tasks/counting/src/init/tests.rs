@@ -58,13 +58,16 @@ fn saved(of: &Params, name: impl Fn(&str) -> Option<String>, extra: &[&str]) -> 
         builder.root().add(name, Role::Bias, &[1], Init::Constant(7.0));
     }
     let mut file = builder.build(0);
-    values.into_iter().for_each(|(id, values)| file.values_mut(id).copy_from_slice(&values));
+    for (id, values) in values {
+        file.values_mut(id).copy_from_slice(&values);
+    }
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("init.safetensors");
     safetensors::save(&file, &Metadata::new(), &path).unwrap();
     (folder, path)
 }
 
+#[allow(clippy::unnecessary_wraps)] // as the names of files are asked for
 fn features(name: &str) -> Option<String> {
     Some(format!("features.{name}"))
 }
