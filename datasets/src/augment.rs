@@ -4,12 +4,14 @@
 //! 1.2 MB instead of 4.9. [`batch_pixels`] makes the floats, resizing to the batch's size on the way; [`normalised_pixels`]
 //! makes those that pretrained backbones expect.
 //!
-//! The samples of detection are made by [`Augment`], those of segmentation by [`segmentation::SegmentationAugment`].
+//! The samples of detection are made by [`Augment`], those of segmentation by [`segmentation::SegmentationAugment`], those of
+//! counting by [`counting::CountingAugment`].
 //!
 //! A draw belongs to (seed, purpose, epoch, index of the sample), see [`wrs_ops::rng::Rng`].
 
 mod affine;
 mod batch;
+pub mod counting;
 mod flip;
 mod hsv;
 mod letterbox;

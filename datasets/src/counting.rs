@@ -3,6 +3,7 @@
 mod neighbours;
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -10,7 +11,9 @@ use serde::{Deserialize, Serialize};
 
 pub use neighbours::{ALONE_PX, mean_neighbour_distances};
 
-use crate::image::ImageSize;
+use crate::error::DataError;
+use crate::image::decode_as_stored;
+pub use crate::image::{ImageRgb8, ImageSize};
 
 /// A point in pixels: the origin is the picture's upper left corner, x grows to the right, y downwards.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -45,4 +48,19 @@ pub struct CountingRecord {
     pub points: Option<Arc<[PointXy]>>,
     /// What its data set says of it beside the points: `weather = rain`, `luminance = 2`.  Errors are broken down by these.
     pub attributes: BTreeMap<String, String>,
+}
+
+impl CountingRecord {
+    /// Reads the picture as it is stored. A turn that EXIF asks for is not made: the points were set on the stored pixels.
+    ///
+    /// # Errors
+    /// A file that cannot be read or decoded, or is not of the size that it had when the split was opened.
+    pub fn read_image(&self) -> Result<ImageRgb8, DataError> {
+        let bytes = fs::read(&self.image).map_err(DataError::io("read", &self.image))?;
+        let image = decode_as_stored(&bytes, &self.image)?.image;
+        if image.size != self.size {
+            return Err(DataError::ImageSize { path: self.image.clone(), expected: self.size, got: image.size });
+        }
+        Ok(image)
+    }
 }

@@ -8,8 +8,8 @@ mod resize;
 use std::fmt;
 use std::path::Path;
 
-pub(crate) use decode::decode_as_stored;
 pub use decode::{Decoded, Frame, ImageNote, decode_framed, decode_image, read_framed, read_image};
+pub(crate) use decode::{MAX_PIXELS, decode_as_stored};
 pub use probe::{Probed, probe};
 pub use resize::{ResizeFilter, long_side_size, resize};
 

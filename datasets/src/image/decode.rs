@@ -15,7 +15,7 @@ use super::{FILL, ImageRgb8, ImageSize};
 use crate::error::DataError;
 
 /// A picture of more pixels is refused: decoding it would take a gigabyte, and its header is more likely damaged.
-const MAX_PIXELS: usize = 100_000_000;
+pub(crate) const MAX_PIXELS: usize = 100_000_000;
 
 /// What the PNG decoder may allocate: the largest picture at four channels of 16 bits.
 const MAX_PNG_BYTES: u64 = 8 * MAX_PIXELS as u64;

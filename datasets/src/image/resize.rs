@@ -7,7 +7,7 @@ use fir::pixels::U8x3;
 use super::{ImageRgb8, ImageSize};
 use crate::error::DataError;
 
-/// How pixels between pixels are made. Both take pixel centres at half-integers, as PyTorch with `align_corners=False`.
+/// How pixels between pixels are made. All take pixel centres at half-integers, as PyTorch with `align_corners=False`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ResizeFilter {
     /// The mean of the source pixels whose centres a target pixel covers when shrinking (a box filter, free of moiré);
@@ -17,6 +17,10 @@ pub enum ResizeFilter {
     Bilinear,
     /// Bilinear weights over a reach that grows with the ratio: Pillow's `BILINEAR`, without aliasing.
     Triangle,
+    /// Cubic weights (a = -0.5) over a reach that grows with the ratio: Pillow's `BICUBIC`, without aliasing.
+    CatmullRom,
+    /// A windowed sinc of three lobes over a reach that grows with the ratio: Pillow's `LANCZOS`.
+    Lanczos,
 }
 
 /// Resizes to the given size; a picture that has it already is copied.
@@ -36,6 +40,8 @@ pub fn resize(image: &ImageRgb8, to: ImageSize, filter: ResizeFilter) -> Result<
     let algorithm = match filter {
         ResizeFilter::Area if shrinks => fir::ResizeAlg::Convolution(fir::FilterType::Box),
         ResizeFilter::Triangle => fir::ResizeAlg::Convolution(fir::FilterType::Bilinear),
+        ResizeFilter::CatmullRom => fir::ResizeAlg::Convolution(fir::FilterType::CatmullRom),
+        ResizeFilter::Lanczos => fir::ResizeAlg::Convolution(fir::FilterType::Lanczos3),
         ResizeFilter::Area | ResizeFilter::Bilinear => fir::ResizeAlg::Interpolation(fir::FilterType::Bilinear),
     };
     // The typed entry: the other one brings every pixel type and takes minutes to compile.
@@ -134,6 +140,37 @@ mod tests {
         let expected = [(0.75 * 0.0 + 0.75 * 100.0 + 0.25 * 200.0) / 1.75, (0.25 * 100.0 + 0.75 * 240.0) / 1.75];
         for (got, expected) in half.pixels.iter().step_by(3).zip(expected) {
             assert!((f64::from(*got) - expected).abs() <= 1.0, "{got} {expected}");
+        }
+    }
+
+    #[test]
+    fn the_cubic_and_the_sinc_weigh_as_they_are_defined() {
+        let levels = [10.0, 100.0, 200.0, 40.0, 60.0, 250.0, 0.0, 90.0];
+        let line = ImageRgb8 {
+            size: ImageSize { width: 8, height: 1 },
+            pixels: levels.iter().flat_map(|level| [*level as u8; 3]).collect(),
+        };
+        let cubic = |x: f64| match x.abs() {
+            x if x < 1.0 => (1.5 * x - 2.5) * x * x + 1.0,
+            x if x < 2.0 => ((-0.5 * x + 2.5) * x - 4.0) * x + 2.0,
+            _ => 0.0,
+        };
+        let sinc = |x: f64| if x == 0.0 { 1.0 } else { (x * std::f64::consts::PI).sin() / (x * std::f64::consts::PI) };
+        let lanczos = |x: f64| if x.abs() < 3.0 { sinc(x) * sinc(x / 3.0) } else { 0.0 };
+        let weights: [(ResizeFilter, &dyn Fn(f64) -> f64); 2] =
+            [(ResizeFilter::CatmullRom, &cubic), (ResizeFilter::Lanczos, &lanczos)];
+        for (filter, weight) in weights {
+            for width in [3, 5, 13] {
+                let got = resize(&line, ImageSize { width, height: 1 }, filter).unwrap();
+                let ratio = 8.0 / width as f64;
+                for (i, got) in got.pixels.iter().step_by(3).enumerate() {
+                    let centre = (i as f64 + 0.5) * ratio;
+                    let weigh = |at: usize| weight((at as f64 + 0.5 - centre) / ratio.max(1.0));
+                    let sum: f64 = (0..8).map(|at| weigh(at) * levels[at]).sum();
+                    let expected = (sum / (0..8).map(weigh).sum::<f64>()).clamp(0.0, 255.0);
+                    assert!((f64::from(*got) - expected).abs() <= 1.0, "{filter:?} {width} {i}: {got} {expected}");
+                }
+            }
         }
     }
 
