@@ -28,7 +28,7 @@ pub use hsv::{HsvGains, HsvTables};
 pub use letterbox::{Enlarge, Letterbox, rectangular_input};
 pub use mosaic::mosaic;
 pub use multi_scale::MultiScale;
-pub use normalise::normalised_pixels;
+pub use normalise::{InputSettings, normalised_pixels};
 pub use sample::{Augment, LabelledImage, LoadImage, Sample};
 
 /// Whose draw it is: the same three numbers give the same augmentation.

@@ -1,6 +1,40 @@
 //! Counting data, whatever files it lies in: pictures with a point for every object.
+//!
+//! | layout | what it is |
+//! |---|---|
+//! | [`CountingLayout::Qnrf`] | UCF-QNRF: `Train/img_1.jpg` and `Train/img_1_ann.mat` |
+//! | [`CountingLayout::Shanghaitech`] | `part_A/train_data/images/IMG_1.jpg` and `…/ground_truth/GT_IMG_1.mat` |
+//! | [`CountingLayout::UcfCc50`] | `1.jpg` and `1_ann.mat`, one split `all` |
+//! | [`CountingLayout::Nwpu`] | `images/`, `jsons/` or `mats/`, and lists with luminance and level |
+//! | [`CountingLayout::Jhu`] | JHU-CROWD++: `train/images/`, `train/gt/`, and labels of scene and weather |
+//! | [`CountingLayout::PointsCsv`] | pictures with a CSV `image,x,y`, or lists of pictures and files of points |
+//! | [`CountingLayout::Dots`] | pictures with pictures of a dot an object |
+//!
+//! The points are what is counted: their list is never drawn and summed. [`CountingDataset::open`] stops at the first fault;
+//! [`check()`] reads by the same code and lists them all. Where a data set has no validation split, or none at all, one is cut:
+//! [`cut_by_seed`], [`cut_by_list`], [`cut_by_range`], [`fold`].
 
+mod ann_points;
+mod axes;
+mod check;
+mod cut;
+mod dots;
+mod jhu;
+mod layout;
+mod mat_points;
+mod natural;
 mod neighbours;
+mod nwpu;
+mod open;
+mod options;
+mod overlap;
+mod places;
+mod points_csv;
+mod qnrf;
+mod remark;
+mod shanghaitech;
+mod text_points;
+mod ucf_cc_50;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -9,11 +43,21 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+pub(crate) use ann_points::write_ann_points;
+pub use check::{Checked, PointCounts, check};
+pub use cut::{Halves, cut_by_list, cut_by_range, cut_by_seed, fold};
+pub use layout::{CountingLayout, recognise};
 pub use neighbours::{ALONE_PX, mean_neighbour_distances};
+pub use options::{CountingOptions, Dots, Part, SwapXy};
+pub use overlap::refuse_overlap;
 
 use crate::error::DataError;
+pub use crate::fault::{Fault, Severity, offending_files};
 use crate::image::decode_as_stored;
 pub use crate::image::{ImageRgb8, ImageSize};
+pub use crate::policy::{MissingFiles, Overlap};
+pub use crate::split::Split;
+pub use crate::survey::Pictures;
 
 /// A point in pixels: the origin is the picture's upper left corner, x grows to the right, y downwards.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -64,3 +108,6 @@ impl CountingRecord {
         Ok(image)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,7 +6,7 @@
 //! |---|---|
 //! | [`detection`] | pictures with boxes: COCO json, YOLO labels, VOC xml; checks; what training takes |
 //! | [`segmentation`] | pictures with a class index a pixel: VOC 2012, folders of pictures and index PNGs; checks |
-//! | [`counting`] | pictures with a point for every object |
+//! | [`counting`] | pictures with a point for every object: UCF-QNRF, ShanghaiTech, NWPU, JHU and plain files; cuts; checks |
 //! | [`fault`] | what checks find wrong with data: where, what, and the mend |
 //! | [`image`] | decodes JPEG and PNG to upright RGB, 8 bits a channel, and resizes |
 //! | [`augment`] | letterbox, mosaic, affine, HSV, flip, multi-scale: from a record to a training sample |
@@ -18,6 +18,8 @@
 //! | [`loader`] | makes batches on worker threads, in order, with bounded memory |
 //! | [`scenes`] | draws pictures of overlapping shapes and writes them as a COCO folder |
 
+#![cfg_attr(test, allow(clippy::float_cmp, reason = "the tests compare exactly where exactness is the claim"))]
+
 pub mod augment;
 pub mod augmented_voc;
 pub mod boxes;
@@ -26,12 +28,14 @@ pub mod counting;
 pub mod detection;
 pub mod error;
 pub mod fault;
+mod files_by_id;
 mod findings;
 pub mod id_list;
 pub mod image;
 pub mod label_map;
 pub mod loader;
 pub mod mat5;
+mod policy;
 mod recognise;
 pub mod sbd;
 pub mod scenes;

@@ -1,5 +1,5 @@
 //! Made-up scenes: pictures of overlapping shapes on textured backgrounds, written as a COCO folder of the 2017 layout for
-//! detection, or as a VOC 2012 folder for segmentation.
+//! detection, or as a VOC 2012 folder for segmentation; crowds before clutter, written as UCF-QNRF, for counting.
 //!
 //! Every picture is a function of (seed, split, index), so a folder is the same byte for byte wherever it is drawn on one
 //! machine. A box is the tight box of the pixels that show, an area their number. No object is hidden or cut so far that
@@ -7,6 +7,7 @@
 
 mod background;
 mod coco;
+mod crowds;
 mod draw;
 mod folder;
 mod paint;
@@ -16,11 +17,19 @@ mod shape;
 use serde::{Deserialize, Serialize};
 
 pub use self::coco::write_scenes;
+pub use self::crowds::{CrowdOptions, write_crowds};
 pub use self::segmentation::write_segmentation_scenes;
 use self::shape::SHAPES;
+use crate::error::DataError;
 
 /// How many classes of shapes there are.
 pub const MAX_CLASSES: usize = SHAPES.len();
+
+/// Smallest side that leaves room for the smallest objects.
+const MIN_SIZE: usize = 64;
+
+/// Largest side of a picture.
+const MAX_SIZE: usize = 4096;
 
 /// What to draw.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,7 +47,21 @@ pub struct ScenesOptions {
     pub seed: u64,
 }
 
-/// What [`write_scenes`] or [`write_segmentation_scenes`] found or did.
+impl ScenesOptions {
+    fn check(&self) -> Result<(), DataError> {
+        let fault =
+            |option, expected: String, got: usize| Err(DataError::Option { option, expected, got: got.to_string() });
+        if !(1..=MAX_CLASSES).contains(&self.classes) {
+            return fault("scenes.classes", format!("1 to {MAX_CLASSES}"), self.classes);
+        }
+        if !(MIN_SIZE..=MAX_SIZE).contains(&self.size) {
+            return fault("scenes.size", format!("{MIN_SIZE} to {MAX_SIZE} pixels"), self.size);
+        }
+        Ok(())
+    }
+}
+
+/// What [`write_scenes`], [`write_segmentation_scenes`] or [`write_crowds`] found or did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ScenesState {
     /// The folder was drawn.

@@ -13,7 +13,6 @@
 mod black_and_white;
 mod check;
 mod classes;
-mod files;
 mod folders;
 mod label_rule;
 mod layout;
@@ -33,13 +32,14 @@ pub use check::{Checked, LabelCounts, check};
 pub use classes::voc_class_names;
 pub use label_rule::{LabelRule, StrangeLabels};
 pub use layout::{SegmentationLayout, recognise};
-pub use options::{MissingFiles, Overlap, SegmentationOptions, UnknownLabels};
+pub use options::{SegmentationOptions, UnknownLabels};
 pub use overlap::refuse_overlap;
 
 use crate::error::DataError;
 pub use crate::fault::{Fault, Severity, offending_files};
 use crate::image::{Decoded, ImageNote, ImageRgb8, ImageSize, decode_as_stored, read_image};
 use crate::label_map::{LabelMap, read_label_map};
+pub use crate::policy::{MissingFiles, Overlap};
 pub use crate::split::Split;
 pub use crate::survey::Pictures;
 

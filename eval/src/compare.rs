@@ -9,6 +9,7 @@
 //! them are too narrow, and the t interval assumes normal differences: together they are the more careful answer.
 
 mod bootstrap;
+mod counts;
 mod detections;
 mod error;
 mod label_maps;
@@ -23,10 +24,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 pub use bootstrap::ImageBootstrap;
+pub use counts::compare_counts;
+pub(crate) use counts::mae_interval;
 pub use detections::compare_detections;
 pub use error::{CompareError, RunFault, SeedList};
 pub use label_maps::compare_label_maps;
-pub use metric::{ApMetric, LabelMetric};
+pub use metric::{ApMetric, Better, CompareMetric, CountMetric, LabelMetric, Unit};
 pub use paired::TInterval;
 pub use verdict::{Outcome, Verdict};
 
@@ -38,7 +41,7 @@ use resampled::Resampled;
 pub struct Run<'a, R> {
     /// The seed it was trained with.
     pub seed: u64,
-    /// Its detections on the images of the ground truth, or its confusions of each image.
+    /// Its detections on the images of the ground truth, or its confusions or counts of each image.
     pub found: &'a [R],
 }
 
@@ -54,7 +57,7 @@ pub struct Arm<'a, R> {
 /// How two arms are compared.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct CompareOptions<M> {
-    /// The number compared, [`ApMetric`] or [`LabelMetric`].
+    /// The number compared, [`ApMetric`], [`LabelMetric`] or [`CountMetric`].
     pub metric: M,
     /// The share of repetitions whose interval would hold the truth, between 0 and 1.
     pub confidence: f64,
@@ -62,12 +65,12 @@ pub struct CompareOptions<M> {
     pub draws: usize,
     /// The seed of these draws; it has nothing to do with the runs' seeds.
     pub seed: u64,
-    /// A difference must exceed this fraction (0.003 is 0.3 points) to be called better.
+    /// A difference must exceed this to be called better: a fraction (0.003 is 0.3 points), or of errors of counts objects.
     pub min_effect: f64,
 }
 
 impl<M: Default> Default for CompareOptions<M> {
-    /// AP or mIOU, 95 % confidence, 10 000 draws, any difference counts.
+    /// AP, mIOU or MAE, 95 % confidence, 10 000 draws, any difference counts.
     fn default() -> Self {
         Self { metric: M::default(), confidence: 0.95, draws: 10_000, seed: 0, min_effect: 0.0 }
     }
@@ -90,7 +93,7 @@ impl<M> CompareOptions<M> {
     }
 }
 
-/// The ends of an interval of the difference B - A, as fractions.
+/// The ends of an interval of the difference B - A, as fractions, or in objects where these are compared.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Interval {
     /// The lower end.
@@ -99,7 +102,7 @@ pub struct Interval {
     pub high: f64,
 }
 
-/// One arm's numbers, as fractions.
+/// One arm's numbers, as fractions, or in objects.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ArmSummary {
     /// The arm's name.
@@ -139,7 +142,7 @@ pub struct Comparison<M> {
 
 /// Compares arm `b` with arm `a`, each run's number being had of any multiset of the images by what `prepare` makes of its
 /// records.
-fn compare<R, S: Resampled, M: Copy>(
+fn compare<R, S: Resampled, M: CompareMetric>(
     a: &Arm<'_, R>,
     b: &Arm<'_, R>,
     images: usize,
@@ -167,7 +170,9 @@ fn compare<R, S: Resampled, M: Copy>(
     let (over_images, over_seeds_and_images) = bootstrap::intervals(&pairs, images, options)?;
     let over_seeds = paired::t_interval(&differences, options.confidence);
     let verdict = match (over_seeds, over_seeds_and_images) {
-        (Some(t), Some(both)) => Verdict::of_intervals([&a.name, &b.name], &[t.interval, both], options.min_effect),
+        (Some(t), Some(both)) => {
+            Verdict::of_intervals([&a.name, &b.name], &[t.interval, both], options.min_effect, options.metric)
+        }
         _ => Verdict::of_one_seed(),
     };
     Ok(Comparison {

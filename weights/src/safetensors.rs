@@ -13,9 +13,6 @@ use crate::{Metadata, WeightsError, container, layout};
 /// PyTorch's count of batches behind each batch norm: it takes part in nothing unless `momentum=None`.
 const IGNORED_SUFFIX: &str = "num_batches_tracked";
 
-/// The prefix of a file that holds the whole network.
-const WHOLE: &str = "";
-
 /// What a load does about tensors that have no counterpart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Strictness {
@@ -72,7 +69,7 @@ pub fn read_names(path: &Path) -> Result<Vec<String>, WeightsError> {
 /// # Errors
 /// [`WeightsError`]; the network is then as it was.
 pub fn load_into(params: &mut Params, path: &Path, strictness: Strictness) -> Result<LoadReport, WeightsError> {
-    load_into_prefixed(params, path, WHOLE, strictness)
+    load_into_renamed(params, path, whole, strictness)
 }
 
 /// Loads the file of a part into a network: every name in it stands for the network's with `prefix` in front, as `conv1.weight`
@@ -86,8 +83,28 @@ pub fn load_into_prefixed(
     prefix: &str,
     strictness: Strictness,
 ) -> Result<LoadReport, WeightsError> {
+    load_into_renamed(params, path, |name| name.strip_prefix(prefix).map(str::to_owned), strictness)
+}
+
+/// Loads a file under other names into a network: `in_file` says what a tensor of the network is called there, and gives none
+/// for what the file does not hold; such tensors count as missing.  See [`load_bytes`].
+///
+/// # Errors
+/// [`WeightsError`]; the network is then as it was.
+pub fn load_into_renamed(
+    params: &mut Params,
+    path: &Path,
+    in_file: impl Fn(&str) -> Option<String>,
+    strictness: Strictness,
+) -> Result<LoadReport, WeightsError> {
     let bytes = fs::read(path).map_err(|source| WeightsError::Io { action: "read", path: path.to_owned(), source })?;
-    load(params, &bytes, &container::name_of(path), prefix, strictness)
+    load(params, &bytes, &container::name_of(path), &in_file, strictness)
+}
+
+/// The names of a file that holds the whole network are the network's.
+#[allow(clippy::unnecessary_wraps)] // as the names of other files are asked for
+fn whole(name: &str) -> Option<String> {
+    Some(name.to_owned())
 }
 
 /// Loads the bytes of a safetensors file into a network, by name; `file` is their name in messages.
@@ -103,18 +120,18 @@ pub fn load_bytes(
     file: &str,
     strictness: Strictness,
 ) -> Result<LoadReport, WeightsError> {
-    load(params, bytes, file, WHOLE, strictness)
+    load(params, bytes, file, &whole, strictness)
 }
 
 fn load(
     params: &mut Params,
     bytes: &[u8],
     file: &str,
-    prefix: &str,
+    in_file: &dyn Fn(&str) -> Option<String>,
     strictness: Strictness,
 ) -> Result<LoadReport, WeightsError> {
     let tensors = container::parse(bytes, file)?;
-    let (fitting, report) = compare(params, &tensors, prefix);
+    let (fitting, report) = compare(params, &tensors, in_file);
     if strictness == Strictness::Exact && !report.is_exact() {
         return Err(WeightsError::DoesNotFit { file: file.to_owned(), report });
     }
@@ -137,12 +154,12 @@ fn load(
 fn compare<'a>(
     params: &Params,
     tensors: &::safetensors::SafeTensors<'a>,
-    prefix: &str,
+    in_file: &dyn Fn(&str) -> Option<String>,
 ) -> (Vec<(ParamId, ::safetensors::tensor::TensorView<'a>)>, LoadReport) {
     let mut report = LoadReport::default();
     let mut fitting = Vec::new();
     for (id, parameter) in params.iter() {
-        let Some(view) = parameter.name.strip_prefix(prefix).and_then(|name| tensors.tensor(name).ok()) else {
+        let Some(view) = in_file(&parameter.name).and_then(|name| tensors.tensor(&name).ok()) else {
             report.missing.push(parameter.name.clone());
             continue;
         };
@@ -153,8 +170,8 @@ fn compare<'a>(
             report.mismatched.push(Mismatch { name: parameter.name.clone(), expected, got });
         }
     }
-    let known: BTreeSet<&str> = params.iter().filter_map(|(_, p)| p.name.strip_prefix(prefix)).collect();
-    let strange = |name: &&str| !known.contains(name) && name.rsplit('.').next() != Some(IGNORED_SUFFIX);
+    let known: BTreeSet<String> = params.iter().filter_map(|(_, p)| in_file(&p.name)).collect();
+    let strange = |name: &&str| !known.contains(*name) && name.rsplit('.').next() != Some(IGNORED_SUFFIX);
     report.unexpected = tensors.names().into_iter().filter(strange).map(str::to_owned).collect();
     report.unexpected.sort();
     report.loaded = fitting.len();

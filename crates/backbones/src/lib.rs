@@ -1,11 +1,13 @@
-//! BatchNorm backbones: what a task puts its head on.
+//! Backbones: what a task puts its head on.
 
 mod darknet53;
 mod resnet;
+mod vgg;
 mod width;
 
 pub use darknet53::{Darknet53, Darknet53Config};
 pub use resnet::{OutputStride, ResNet, ResNetConfig, ResNetDepth, UnknownDepth, UnknownOutputStride};
+pub use vgg::{UnknownVggDepth, Vgg, VggBlock, VggConfig, VggDepth, VggNorm};
 
 use wrs_nn::{NnError, Pass, Value};
 
@@ -16,7 +18,7 @@ pub trait Backbone {
     fn stages(&self) -> Vec<Stage>;
 
     /// # Shapes
-    /// `x` `[N, H, W, 3]` to one `[N, ceil(H / stride), ceil(W / stride), channels]` per stage.
+    /// `x` `[N, H, W, 3]` to one `[N, ceil(H / stride), ceil(W / stride), channels]` per stage; a VGG's sizes are rounded down.
     ///
     /// # Errors
     /// [`NnError`] when a layer refuses the sizes.

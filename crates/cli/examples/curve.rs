@@ -9,6 +9,7 @@ use std::process::ExitCode;
 
 use anyhow::bail;
 use clap::Parser;
+use wrs_counting::model::CsrNet;
 use wrs_detection::model::YoloV3;
 use wrs_golden::{Network, curve_model, judge_curve};
 use wrs_ops::conv::Algorithms;
@@ -33,6 +34,10 @@ fn main() -> anyhow::Result<ExitCode> {
         "deeplabv3" => {
             let (net, params) = DeepLabV3::reference();
             Network { params, forward: Box::new(move |pass, x| Ok(vec![net.forward(pass, x)?.logits])) }
+        }
+        "csrnet" => {
+            let (net, params) = CsrNet::reference();
+            Network { params, forward: Box::new(move |pass, x| Ok(vec![net.forward(pass, x)?])) }
         }
         other => bail!("{}: no network is called `{other}` here", arguments.golden.display()),
     };

@@ -1,6 +1,6 @@
 //! Judges one of our networks against a golden of the PyTorch references: outputs, every gradient, running statistics.
 //!
-//! `cargo run --release --example parity -- MODEL GOLDEN.safetensors [--exact]`, the model being `yolov3` or `deeplabv3`;
+//! `cargo run --release --example parity -- MODEL GOLDEN.safetensors [--exact]`, the model being `yolov3`, `deeplabv3` or `csrnet`;
 //! exits 7 when the rule is broken.
 
 #![allow(clippy::print_stdout)]
@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
+use wrs_counting::model::CsrNet;
 use wrs_detection::model::YoloV3;
 use wrs_golden::{Network, judge_parity};
 use wrs_ops::conv::Algorithms;
@@ -29,6 +30,7 @@ struct Arguments {
 enum Model {
     Yolov3,
     Deeplabv3,
+    Csrnet,
 }
 
 fn main() -> anyhow::Result<ExitCode> {
@@ -41,6 +43,10 @@ fn main() -> anyhow::Result<ExitCode> {
         Model::Deeplabv3 => {
             let (net, params) = DeepLabV3::reference();
             Network { params, forward: Box::new(move |pass, x| Ok(vec![net.forward(pass, x)?.logits])) }
+        }
+        Model::Csrnet => {
+            let (net, params) = CsrNet::reference();
+            Network { params, forward: Box::new(move |pass, x| Ok(vec![net.forward(pass, x)?])) }
         }
     };
     let algorithms = if arguments.exact { Algorithms::Exact } else { Algorithms::Fast };

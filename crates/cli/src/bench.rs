@@ -19,7 +19,7 @@ pub struct Arguments {
     /// Pictures at once
     #[arg(long, default_value_t = 2)]
     batch: usize,
-    /// Side of the square input in pixels; YOLOv3's are multiples of 32
+    /// Side of the square input in pixels; YOLOv3's are multiples of 32, CSRNet's of 8
     #[arg(long, default_value_t = 416)]
     size: usize,
 }
@@ -29,6 +29,7 @@ pub struct Arguments {
 enum Model {
     Yolov3,
     Deeplabv3,
+    Csrnet,
 }
 
 #[derive(Clone, Copy, clap::ValueEnum, Serialize)]
@@ -56,6 +57,7 @@ pub fn run(arguments: &Arguments, global: &Global) -> anyhow::Result<ExitCode> {
     let stride = match model {
         Model::Yolov3 => wrs_detection::model::MAX_STRIDE,
         Model::Deeplabv3 => 1,
+        Model::Csrnet => wrs_counting::net::STRIDE,
     };
     if batch == 0 || size == 0 || !size.is_multiple_of(stride) {
         return Err(exit::usage(format!("expected --batch of at least 1 and --size a multiple of {stride}")));
@@ -67,6 +69,7 @@ pub fn run(arguments: &Arguments, global: &Global) -> anyhow::Result<ExitCode> {
     let mut times = match model {
         Model::Yolov3 => wrs_detection::bench::time(mode, batch, size, global.algorithms())?,
         Model::Deeplabv3 => wrs_segmentation::bench::time(mode, batch, size, global.algorithms())?,
+        Model::Csrnet => wrs_counting::bench::time(mode, batch, size, global.algorithms())?,
     };
     times.sort_by(f64::total_cmp);
     let ms = times[times.len() / 2];

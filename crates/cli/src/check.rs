@@ -6,7 +6,9 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use serde::Serialize;
+use wrs_counting::check as counting;
 use wrs_datasets::Findings;
+use wrs_datasets::counting::CountingOptions;
 use wrs_datasets::detection::{Pictures, ReadOptions, Severity, offending_files};
 use wrs_datasets::segmentation::SegmentationOptions;
 use wrs_detection::check::{self as detection, Anchors, FittingSizes};
@@ -125,6 +127,7 @@ fn report(arguments: &Arguments, global: &Global) -> anyhow::Result<Report> {
             let options = SegmentationOptions::default();
             segmentation::check_folder(path, &options, splits, pictures, workers).into()
         }
+        Task::Counting => counting::check_folder(path, &CountingOptions::default(), splits, pictures, workers).into(),
     })
 }
 
@@ -137,6 +140,7 @@ fn of_recipe(arguments: &Arguments, pictures: Option<Pictures>) -> anyhow::Resul
     Ok(match AnyRecipe::load(name, arguments.data.as_deref(), overrides)? {
         AnyRecipe::Detection(loaded) => detection::check_recipe(&loaded.recipe, name, pictures, workers)?.into(),
         AnyRecipe::Segmentation(loaded) => segmentation::check_recipe(&loaded.recipe, name, pictures, workers)?.into(),
+        AnyRecipe::Counting(loaded) => counting::check_recipe(&loaded.recipe, name, pictures, workers)?.into(),
     })
 }
 
@@ -153,27 +157,44 @@ fn of_network(path: &Path, arguments: &Arguments, global: &Global) -> anyhow::Re
             let description = saved.description;
             (description.model.to_string(), saved.params.trainable().len(), description.class_names)
         }
+        Task::Counting => {
+            source::refuse_darknet(&arguments.darknet)?;
+            let (saved, _) = source::counting(path)?;
+            (saved.description.model.to_string(), saved.params.trainable().len(), Vec::new())
+        }
     };
-    let (path, classes) = (path.display(), names.len());
-    let facts = vec![
-        format!("weights {path}: {network}, {values} parameters, {classes} classes"),
-        format!("        {}", names.join(", ")),
-    ];
+    let path = path.display();
+    let facts = if names.is_empty() {
+        vec![format!("weights {path}: {network}, {values} parameters")]
+    } else {
+        let classes = names.len();
+        vec![
+            format!("weights {path}: {network}, {values} parameters, {classes} classes"),
+            format!("        {}", names.join(", ")),
+        ]
+    };
     Ok(Findings { facts, ..Findings::default() }.into())
 }
 
 /// What a folder holds data for.
 fn task_of_data(root: &Path) -> anyhow::Result<Task> {
-    let boxes = wrs_datasets::detection::recognise(root).is_ok();
-    let masks = wrs_datasets::segmentation::recognise(root).is_ok();
-    match (boxes, masks) {
-        (true, true) => {
-            let text = format!("{}: holds data for detection and for segmentation", root.display());
-            Err(exit::usage(format!("{text}\nhelp: say --task detection or --task segmentation")))
+    let found: Vec<Task> = [
+        (Task::Detection, wrs_datasets::detection::recognise(root).is_ok()),
+        (Task::Segmentation, wrs_datasets::segmentation::recognise(root).is_ok()),
+        (Task::Counting, wrs_datasets::counting::recognise(root).is_ok()),
+    ]
+    .into_iter()
+    .filter_map(|(task, is_there)| is_there.then_some(task))
+    .collect();
+    match found[..] {
+        [task] => Ok(task),
+        // Of a folder that is none, the fault lists what boxes would lie in.
+        [] => Ok(Task::Detection),
+        _ => {
+            let names: Vec<String> = found.iter().map(Task::to_string).collect();
+            let text = format!("{}: holds data for {}", root.display(), names.join(" and for "));
+            Err(exit::usage(format!("{text}\nhelp: say --task {}", names.join(" or --task "))))
         }
-        (false, true) => Ok(Task::Segmentation),
-        // Of a folder that is neither, the fault lists what boxes would lie in.
-        (_, false) => Ok(Task::Detection),
     }
 }
 

@@ -8,8 +8,8 @@ use std::str::FromStr;
 
 use serde::Serialize;
 use wrs_eval::compare::{
-    Arm, ArmSummary, CompareError, CompareOptions, Comparison, Interval, Outcome, Run, compare_detections,
-    compare_label_maps,
+    Arm, ArmSummary, CompareError, CompareMetric, CompareOptions, Comparison, CountMetric, Interval, Outcome, Run,
+    Unit, compare_counts, compare_detections, compare_label_maps,
 };
 use wrs_train::arms::{ArmOfRuns, Judged};
 
@@ -25,7 +25,7 @@ pub struct Arguments {
     #[arg(required = true, last = true, value_name = "B")]
     b: Vec<PathBuf>,
     /// What the arms are compared by: ap (unless said), ap50 or ap75; miou (unless said), pixel_accuracy, mean_accuracy or
-    /// fw_iou
+    /// fw_iou; mae (unless said), rmse or nae, of which lower is better
     #[arg(long, value_name = "METRIC")]
     metric: Option<String>,
     /// Judges on another split than the recipe's validation split, by running the networks: test
@@ -37,7 +37,7 @@ pub struct Arguments {
     /// Draws of the bootstrap
     #[arg(long, value_name = "N", default_value_t = 10_000)]
     boot: usize,
-    /// Points (hundredths of the metric) that a difference must exceed to be called better; exits 7 where B is not shown to be
+    /// Points (hundredths of the metric; of counts, objects) that a difference must exceed to be called better; exits 7 where B is not shown to be
     #[arg(long, value_name = "POINTS")]
     min_effect: Option<f64>,
 }
@@ -83,15 +83,24 @@ pub fn run(arguments: &Arguments, global: &Global) -> anyhow::Result<ExitCode> {
             let comparison = compare_label_maps(read.num_classes, &arm(&read.a), &arm(&read.b), &options)?;
             tell(&comparison, &read.judged_on, arguments, global)
         }
+        Task::Counting => {
+            let read = wrs_counting::compare::arms(a, b, judged)?;
+            let options: CompareOptions<CountMetric> = options(arguments)?;
+            let comparison = compare_counts(&arm(&read.a), &arm(&read.b), &options)?;
+            tell(&comparison, &read.judged_on, arguments, global)
+        }
     }
 }
 
-fn options<M: Default + FromStr<Err = CompareError>>(arguments: &Arguments) -> anyhow::Result<CompareOptions<M>> {
+fn options<M: CompareMetric + Default + FromStr<Err = CompareError>>(
+    arguments: &Arguments,
+) -> anyhow::Result<CompareOptions<M>> {
+    let metric = arguments.metric.as_deref().map_or_else(|| Ok(M::default()), str::parse)?;
     Ok(CompareOptions {
-        metric: arguments.metric.as_deref().map_or_else(|| Ok(M::default()), str::parse)?,
+        metric,
         confidence: arguments.ci,
         draws: arguments.boot,
-        min_effect: arguments.min_effect.unwrap_or(0.0) / 100.0,
+        min_effect: arguments.min_effect.unwrap_or(0.0) / metric.unit().in_one(),
         ..CompareOptions::default()
     })
 }
@@ -102,7 +111,7 @@ fn arm<F>(of: &ArmOfRuns<Vec<F>>) -> Arm<'_, F> {
 }
 
 /// Prints a comparison, and refuses one that does not show what was asked for.
-fn tell<M: Display + Serialize>(
+fn tell<M: CompareMetric + Display + Serialize>(
     comparison: &Comparison<M>,
     judged_on: &str,
     arguments: &Arguments,
@@ -116,27 +125,30 @@ fn tell<M: Display + Serialize>(
     }
     match arguments.min_effect {
         Some(least) if comparison.verdict.outcome != Outcome::BBetter => {
-            let got = format!("{:+.2} points: {}", 100.0 * comparison.difference, comparison.verdict.text);
+            let unit = comparison.options.metric.unit();
+            let points = if unit == Unit::Points { " points" } else { "" };
+            let got = format!("{:+.2}{points}: {}", unit.in_one() * comparison.difference, comparison.verdict.text);
             let metric = format!("{} of {}", comparison.options.metric, comparison.b.name);
-            Err(exit::Gate { metric, got, least }.into())
+            Err(exit::Gate { metric, got, side: "a difference for the better above", bound: least }.into())
         }
         _ => Ok(ExitCode::SUCCESS),
     }
 }
 
-fn table<M: Display>(comparison: &Comparison<M>, judged_on: &str) -> String {
+fn table<M: CompareMetric + Display>(comparison: &Comparison<M>, judged_on: &str) -> String {
     let Comparison { options, seeds, a, b, difference, .. } = comparison;
+    let unit = options.metric.unit().in_one();
     let mut lines = vec![
         format!("{} on {judged_on}", options.metric),
         format!("{:<10} {:>3} {:>7} {:>6}   per seed ({})", "", "n", "mean", "sd", list(seeds)),
-        summary(a),
-        summary(b),
+        summary(a, unit),
+        summary(b, unit),
     ];
-    let name = format!("difference {}-{}  {:+.2}", b.name, a.name, 100.0 * difference);
+    let name = format!("difference {}-{}  {:+.2}", b.name, a.name, unit * difference);
     let share = 100.0 * options.confidence;
     let mut interval = |of: &Interval, what: String| {
         let lead = if lines.len() == 4 { name.clone() } else { String::new() };
-        lines.push(format!("{lead:<26} {share:.0}% CI [{:+.2}, {:+.2}]  {what}", 100.0 * of.low, 100.0 * of.high));
+        lines.push(format!("{lead:<26} {share:.0}% CI [{:+.2}, {:+.2}]  {what}", unit * of.low, unit * of.high));
     };
     if let Some(t) = &comparison.over_seeds {
         interval(&t.interval, format!("paired over seeds (t, {} df)", seeds.len() - 1));
@@ -150,10 +162,10 @@ fn table<M: Display>(comparison: &Comparison<M>, judged_on: &str) -> String {
     lines.join("\n") + "\n"
 }
 
-fn summary(arm: &ArmSummary) -> String {
-    let values: Vec<String> = arm.values.iter().map(|value| format!("{:.2}", 100.0 * value)).collect();
-    let sd = arm.sd.map_or_else(|| "-".to_owned(), |sd| format!("{:.2}", 100.0 * sd));
-    format!("{:<10} {:>3} {:>7.2} {sd:>6}   {}", arm.name, arm.values.len(), 100.0 * arm.mean, values.join(" "))
+fn summary(arm: &ArmSummary, unit: f64) -> String {
+    let values: Vec<String> = arm.values.iter().map(|value| format!("{:.2}", unit * value)).collect();
+    let sd = arm.sd.map_or_else(|| "-".to_owned(), |sd| format!("{:.2}", unit * sd));
+    format!("{:<10} {:>3} {:>7.2} {sd:>6}   {}", arm.name, arm.values.len(), unit * arm.mean, values.join(" "))
 }
 
 fn list(seeds: &[u64]) -> String {

@@ -1,5 +1,6 @@
 //! `wrs eval`: official metrics of a run, a weights file, or saved predictions.
 
+pub mod counting;
 pub mod detection;
 pub mod segmentation;
 
@@ -24,13 +25,13 @@ pub struct Arguments {
     /// The data set's folder; a run knows its own
     #[arg(long, value_name = "DIR", conflicts_with = "pred")]
     data: Option<PathBuf>,
-    /// Another split than the recipe's: train, val, or the name of an annotation file or list
-    #[arg(long, value_name = "NAME", conflicts_with = "pred")]
+    /// Another split than the recipe's validation split: train, val, test, or the name of an annotation file or list
+    #[arg(long, value_name = "NAME")]
     split: Option<String>,
-    /// Scores saved predictions instead of running a network: detections in COCO's results form, or a folder of index PNGs
+    /// Scores saved predictions instead of running a network: detections in COCO's results form, a folder of index PNGs, or a CSV `image,predicted` of counts
     #[arg(long, value_name = "FILE|DIR", requires = "gt", conflicts_with = "source")]
     pred: Option<PathBuf>,
-    /// Their ground truth: an instances file, or a folder of index PNGs
+    /// Their ground truth: an instances file, a folder of index PNGs, a CSV of points or counts, or a counting data set
     #[arg(long, value_name = "FILE|DIR", requires = "pred")]
     gt: Option<PathBuf>,
     /// What the files are about
@@ -45,7 +46,13 @@ pub struct Arguments {
     /// Segmentation: looks at each picture at six sizes from half to 1.75, each mirrored too
     #[arg(long, conflicts_with = "pred")]
     multi_scale: bool,
-    /// Writes what was found: detections in COCO's results form, or index PNGs as VOC's server wants them, under
+    /// Counting: MIB of memory that the program may take: larger pictures are counted in tiles, to the same density
+    #[arg(long, value_name = "MIB", conflicts_with = "pred")]
+    max_mem: Option<u64>,
+    /// Counting: errors by true count: nwpu, jhu, quantiles:4, or cut points such as 50,500
+    #[arg(long, value_name = "CUTS")]
+    buckets: Option<String>,
+    /// Writes what was found: detections in COCO's results form, counts as CSV, or index PNGs as VOC's server wants them, under
     /// DIR/results/VOC2012/Segmentation/comp6_SPLIT_cls; splits without masks, too
     #[arg(long, value_name = "FILE|DIR", conflicts_with = "pred")]
     save: Option<PathBuf>,
@@ -54,6 +61,9 @@ pub struct Arguments {
     /// Exits 7 unless a metric reaches a value, a fraction: --min ap50=0.6
     #[arg(long, value_name = "METRIC=VALUE")]
     min: Vec<String>,
+    /// Exits 7 if a metric is above a value: --max mae=8
+    #[arg(long, value_name = "METRIC=VALUE")]
+    max: Vec<String>,
 }
 
 /// An evaluation as it is told.
@@ -80,6 +90,14 @@ impl Told {
         self
     }
 
+    /// The same, with another evaluation below it.
+    pub fn and(self, name: &str, other: Self) -> Self {
+        let table = format!("{}\n{name}\n{}", self.table, other.table);
+        let fault = self.fault.or(other.fault);
+        let with = Self { document: self.document, table, fault: None }.with(name, other.document);
+        Self { fault, ..with }
+    }
+
     /// The same, with what must be said once the numbers are.
     fn but(self, fault: Option<impl Into<anyhow::Error>>) -> Self {
         Self { fault: fault.map(Into::into), ..self }
@@ -95,20 +113,51 @@ impl Told {
         Ok(())
     }
 
-    /// Refuses a metric below what was asked for.
-    fn check_gate(&self, gate: &str) -> anyhow::Result<()> {
-        let malformed = || exit::usage(format!("--min: expected METRIC=VALUE such as ap50=0.6, got `{gate}`"));
-        let (metric, least) = gate.split_once('=').ok_or_else(malformed)?;
-        let least: f64 = least.parse().map_err(|_| malformed())?;
+    /// Refuses a metric on the wrong side of what was asked for.
+    fn check_gate(&self, gate: &str, side: Side) -> anyhow::Result<()> {
+        let flag = side.flag();
+        let malformed = || exit::usage(format!("{flag}: expected METRIC=VALUE such as ap50=0.6, got `{gate}`"));
+        let (metric, bound) = gate.split_once('=').ok_or_else(malformed)?;
+        let bound: f64 = bound.parse().map_err(|_| malformed())?;
         let value =
             self.document.get(metric).or_else(|| self.document.get("paper").and_then(|paper| paper.get(metric)));
         match value.filter(|value| value.is_number() || value.is_null()).map(Value::as_f64) {
-            None => Err(exit::usage(format!("--min: no metric is called `{metric}`"))),
-            Some(Some(got)) if got >= least => Ok(()),
+            None => Err(exit::usage(format!("{flag}: no metric is called `{metric}`"))),
+            Some(Some(got)) if side.holds(got, bound) => Ok(()),
             Some(got) => {
                 let got = got.map_or("undefined".to_owned(), |v| v.to_string());
-                Err(exit::Gate { metric: metric.to_owned(), got, least }.into())
+                Err(exit::Gate { metric: metric.to_owned(), got, side: side.words(), bound }.into())
             }
+        }
+    }
+}
+
+/// The side of a bound that a metric is to be on.
+#[derive(Clone, Copy)]
+enum Side {
+    AtLeast,
+    AtMost,
+}
+
+impl Side {
+    fn flag(self) -> &'static str {
+        match self {
+            Self::AtLeast => "--min",
+            Self::AtMost => "--max",
+        }
+    }
+
+    fn words(self) -> &'static str {
+        match self {
+            Self::AtLeast => "at least",
+            Self::AtMost => "at most",
+        }
+    }
+
+    fn holds(self, got: f64, bound: f64) -> bool {
+        match self {
+            Self::AtLeast => got >= bound,
+            Self::AtMost => got <= bound,
         }
     }
 }
@@ -117,20 +166,25 @@ pub fn run(arguments: &Arguments, global: &Global) -> anyhow::Result<ExitCode> {
     if arguments.pred.is_some() && arguments.darknet.any() {
         return Err(exit::usage("--cfg, --names, --resize and --size belong to a network; --pred runs none"));
     }
+    if arguments.split.is_some() && arguments.pred.is_some() && arguments.task != Task::Counting {
+        return Err(exit::usage("--split beside --pred is for --task counting alone"));
+    }
     let told = match (&arguments.pred, &arguments.gt, arguments.source.as_ref().or(arguments.weights.as_ref())) {
         (Some(pred), Some(gt), _) => match arguments.task {
             Task::Detection => detection::of_files(pred, gt, arguments, global)?,
             Task::Segmentation => segmentation::of_folders(pred, gt, arguments)?,
+            Task::Counting => counting::of_files(pred, gt, arguments)?,
         },
         (_, _, Some(source)) => match Task::of_network(source)? {
             Task::Detection => detection::of_network(source, arguments, global)?,
             Task::Segmentation => segmentation::of_network(source, arguments, global)?,
+            Task::Counting => counting::of_network(source, arguments, global)?,
         },
         _ => return Err(exit::usage("nothing to evaluate\nhelp: name a run, a weights file, or --pred and --gt")),
     };
     told.print(global)?;
-    for gate in &arguments.min {
-        told.check_gate(gate)?;
+    for (side, gates) in [(Side::AtLeast, &arguments.min), (Side::AtMost, &arguments.max)] {
+        gates.iter().try_for_each(|gate| told.check_gate(gate, side))?;
     }
     told.fault.map_or(Ok(ExitCode::SUCCESS), Err)
 }
@@ -140,6 +194,7 @@ pub fn of_run(task: Task, run: &Path, global: &Global) -> anyhow::Result<Told> {
     match task {
         Task::Detection => detection::of_best(run, global),
         Task::Segmentation => segmentation::of_best(run, global),
+        Task::Counting => counting::of_best(run, global),
     }
 }
 

@@ -1,5 +1,6 @@
-//! Errors to exit codes: 1 other, 2 usage or recipe, 3 data, 4 weights or checkpoint, 6 diverged, 7 a gate not met.
+//! Errors to exit codes: 1 other, 2 usage or recipe, 3 data, 4 weights or checkpoint, 5 too little memory, 6 diverged, 7 a gate not met.
 
+use wrs_counting::CountingError;
 use wrs_detection::DetectionError;
 use wrs_draw::FolderError;
 use wrs_eval::EvalError;
@@ -10,21 +11,26 @@ use wrs_train::TrainError;
 /// The exit code of faulty data.
 pub const DATA: u8 = 3;
 
+/// The exit code of too little memory.
+const MEMORY: u8 = 5;
+
 /// What was typed makes no sense.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 struct Usage(String);
 
-/// A measured value is below what was asked for.
+/// A measured value is on the wrong side of what was asked for.
 #[derive(Debug, thiserror::Error)]
-#[error("gate not met: {metric} is {got}, expected at least {least}")]
+#[error("gate not met: {metric} is {got}, expected {side} {bound}")]
 pub struct Gate {
     /// The metric.
     pub metric: String,
     /// Its value.
     pub got: String,
+    /// `at least` or `at most`.
+    pub side: &'static str,
     /// What was asked for.
-    pub least: f64,
+    pub bound: f64,
 }
 
 /// An error of what was typed.
@@ -61,6 +67,9 @@ pub fn code(error: &anyhow::Error) -> u8 {
     if error.is::<CompareError>() {
         return 2;
     }
+    if let Some(error) = error.downcast_ref::<CountingError>() {
+        return of_counting(error);
+    }
     match (error.downcast_ref::<DetectionError>(), error.downcast_ref::<SegmentationError>()) {
         (Some(error), _) => of_detection(error),
         (_, Some(error)) => of_segmentation(error),
@@ -78,6 +87,20 @@ fn of_segmentation(error: &SegmentationError) -> u8 {
         E::Folder(error) => of_folder(error),
         E::Diverged(_) => 6,
         E::OutOfBatches { .. } | E::Nn(_) | E::Shape(_) | E::Loss(_) | E::Draw(_) | E::Submission { .. } => 1,
+    }
+}
+
+fn of_counting(error: &CountingError) -> u8 {
+    use CountingError as E;
+    match error {
+        E::Recipe(_) | E::Setting(_) | E::Usage(_) => 2,
+        E::Data(_) | E::Loader(_) | E::Score(_) | E::Grid(_) | E::NoCell { .. } => DATA,
+        E::Weights(_) | E::Init(_) => 4,
+        E::TileMemory { .. } => MEMORY,
+        E::Train(error) => of_train(error),
+        E::Folder(error) => of_folder(error),
+        E::Diverged(_) => 6,
+        E::OutOfBatches { .. } | E::Nn(_) | E::Shape(_) | E::Draw(_) => 1,
     }
 }
 

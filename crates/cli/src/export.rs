@@ -37,7 +37,13 @@ pub fn run(arguments: &Arguments, global: &Global) -> anyhow::Result<ExitCode> {
             source::refuse_darknet(&arguments.darknet)?;
             source::segmentation(&arguments.source)?.0.export(out)?;
         }
-        Task::Segmentation => return Err(exit::usage("Darknet knows no segmentation\nhelp: name a .safetensors file")),
+        Task::Counting if form.as_deref() == Some(FORMS[0]) => {
+            source::refuse_darknet(&arguments.darknet)?;
+            source::counting(&arguments.source)?.0.export(out)?;
+        }
+        Task::Segmentation | Task::Counting => {
+            return Err(exit::usage("Darknet knows detection alone\nhelp: name a .safetensors file"));
+        }
     }
     let bytes = std::fs::metadata(out)?.len();
     if global.json {

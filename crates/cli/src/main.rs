@@ -1,4 +1,4 @@
-//! The binary `wrs`: train, evaluate and run YOLOv3 and DeepLabv3 with or without weight rescaling.
+//! The binary `wrs`: train, evaluate and run YOLOv3, DeepLabv3 and CSRNet with or without weight rescaling.
 //!
 //! One file per verb, no arithmetic here.  Results go to stdout, talk to stderr.
 
@@ -23,7 +23,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 use wrs_ops::conv::Algorithms;
 
-/// Train, evaluate and run YOLOv3 and DeepLabv3 with or without weight rescaling.  One binary, no Python.
+/// Train, evaluate and run YOLOv3, DeepLabv3 and CSRNet with or without weight rescaling.  One binary, no Python.
 #[derive(Parser)]
 #[command(name = "wrs", version, after_help = EXAMPLES, arg_required_else_help = true)]
 struct Cli {
@@ -36,8 +36,10 @@ struct Cli {
 const EXAMPLES: &str = "Examples:
   wrs train demo                                        a small detector on made-up scenes, minutes on a CPU
   wrs train demo-segmentation                           a small segmenter on made-up scenes
+  wrs train demo-counting                               a small counter on made-up crowds
   wrs train coco/yolov3-wrs --data /data/coco           the paper's recipe for detection
   wrs train voc/deeplabv3-wrs --data /data/VOCdevkit    and for segmentation
+  wrs train qnrf/csrnet-wrs --data /data/UCF-QNRF       and for counting
   wrs check bccd/yolov3-wrs --data /data/bccd           every problem of the data, before the first step
   wrs compare runs/*-wd-s* -- runs/*-wrs-s*             weight decay against rescaling, with intervals
   wrs train --resume runs/demo                          goes on where a run stopped, to the same bytes
@@ -50,7 +52,7 @@ enum Verb {
     Train(train::Arguments),
     /// Official metrics of a run, a weights file, or saved predictions
     Eval(eval::Arguments),
-    /// Finds boxes in pictures, or gives their pixels classes, and draws them
+    /// Finds boxes in pictures, gives their pixels classes, or counts, and draws what it found
     Predict(predict::Arguments),
     /// Finds what is wrong with a recipe, its data and its weights before the first step
     Check(check::Arguments),

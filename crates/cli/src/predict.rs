@@ -1,5 +1,6 @@
-//! `wrs predict`: boxes in pictures, or classes of their pixels.
+//! `wrs predict`: boxes in pictures, classes of their pixels, or how many there are.
 
+mod counting;
 mod detection;
 mod segmentation;
 
@@ -37,15 +38,18 @@ pub struct Arguments {
     /// Segmentation: looks at each picture at six sizes from half to 1.75, each mirrored too
     #[arg(long)]
     multi_scale: bool,
+    /// Counting: MIB of memory that the program may take: larger pictures are counted in tiles, to the same density
+    #[arg(long, value_name = "MIB")]
+    max_mem: Option<u64>,
     #[command(flatten)]
     darknet: DarknetFlags,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 enum Save {
-    /// NAME.png: pictures with boxes, or with the colours of their classes and a legend
+    /// NAME.png: pictures with boxes, with the colours of their classes and a legend, or with density and count
     Pictures,
-    /// predictions.json: every picture with its boxes, or with the shares of its classes
+    /// predictions.json: every picture with its boxes, the shares of its classes, or its count
     Json,
     /// Detection: coco.json, COCO's results form; the pictures' names must end with their ids
     Coco,
@@ -55,6 +59,10 @@ enum Save {
     Crops,
     /// Segmentation: masks/NAME.png, the class of every pixel as an index PNG
     Masks,
+    /// Counting: counts.csv, a line `image,predicted` for each picture
+    Csv,
+    /// Counting: densities/NAME.safetensors, people per cell
+    Arrays,
     /// Nothing
     None,
 }
@@ -70,6 +78,7 @@ pub fn run(arguments: &Arguments, global: &Global) -> anyhow::Result<ExitCode> {
     match Task::of_network(named)? {
         Task::Detection => detection::run(named, &inputs(given)?, arguments, global),
         Task::Segmentation => segmentation::run(named, &inputs(given)?, arguments, global),
+        Task::Counting => counting::run(named, &inputs(given)?, arguments, global),
     }
 }
 

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use anyhow::Context;
+use wrs_counting::CountingError;
 use wrs_detection::DetectionError;
 use wrs_detection::net::Network;
 use wrs_segmentation::SegmentationError;
@@ -23,6 +24,8 @@ pub enum AnyRecipe {
     Detection(Loaded<wrs_detection::recipe::Recipe>),
     /// A class for every pixel.
     Segmentation(Loaded<wrs_segmentation::recipe::Recipe>),
+    /// How many there are.
+    Counting(Loaded<wrs_counting::recipe::Recipe>),
 }
 
 impl AnyRecipe {
@@ -42,6 +45,12 @@ impl AnyRecipe {
                 let draws = |of: &Recipe| matches!(of.data.source, DataSource::Scenes(_));
                 Self::Segmentation(with_data(recipe, data, overrides, read, draws)?)
             }
+            Task::Counting => {
+                use wrs_counting::recipe::{DataSource, Recipe};
+                let read = |set: &Overrides| Recipe::load(recipe, &text, set).map_err(CountingError::from);
+                let draws = |of: &Recipe| matches!(of.data.source, DataSource::Crowds(_));
+                Self::Counting(with_data(recipe, data, overrides, read, draws)?)
+            }
         })
     }
 
@@ -50,6 +59,7 @@ impl AnyRecipe {
         match self {
             Self::Detection(loaded) => &loaded.recipe.name,
             Self::Segmentation(loaded) => &loaded.recipe.name,
+            Self::Counting(loaded) => &loaded.recipe.name,
         }
     }
 
@@ -58,6 +68,7 @@ impl AnyRecipe {
         match self {
             Self::Detection(loaded) => &loaded.resolved,
             Self::Segmentation(loaded) => &loaded.resolved,
+            Self::Counting(loaded) => &loaded.resolved,
         }
     }
 
@@ -66,6 +77,7 @@ impl AnyRecipe {
         Ok(match self {
             Self::Detection(loaded) => wrs_detection::train::train(loaded, place, source, options)?,
             Self::Segmentation(loaded) => wrs_segmentation::train::train(loaded, place, source, options)?,
+            Self::Counting(loaded) => wrs_counting::train::train(loaded, place, source, options)?,
         })
     }
 }
@@ -96,7 +108,8 @@ fn with_data<R, E: Into<anyhow::Error>>(
 
 /// The recipes that come with the program: name and text.
 pub fn all() -> impl Iterator<Item = (&'static str, &'static str)> {
-    wrs_detection::recipe::RECIPES.into_iter().chain(wrs_segmentation::recipe::RECIPES)
+    let others = wrs_segmentation::recipe::RECIPES.into_iter().chain(wrs_counting::recipe::RECIPES);
+    wrs_detection::recipe::RECIPES.into_iter().chain(others)
 }
 
 /// Whether a recipe of the program or a recipe's file is meant.

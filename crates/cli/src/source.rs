@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+use wrs_counting::CountingError;
+use wrs_counting::recipe::EvaluationSettings;
 use wrs_detection::DetectionError;
 use wrs_detection::darknet_source::{DarknetSource, Resize};
 use wrs_detection::init::is_safetensors;
@@ -44,12 +46,12 @@ pub struct Source {
     pub run: Option<RunFiles>,
 }
 
-/// Refuses Darknet's flags beside weights for segmentation.
+/// Refuses Darknet's flags beside weights for other tasks.
 pub fn refuse_darknet(flags: &DarknetFlags) -> anyhow::Result<()> {
     if !flags.any() {
         return Ok(());
     }
-    let text = "--cfg, --names, --resize and --size belong to Darknet's weights; these are for segmentation";
+    let text = "--cfg, --names, --resize and --size belong to Darknet's weights; these are for another task";
     Err(exit::usage(format!("{text}\nhelp: leave them away")))
 }
 
@@ -58,6 +60,18 @@ pub fn segmentation(named: &Path) -> anyhow::Result<(wrs_segmentation::saved::Sa
     let run = named.is_dir().then(|| RunFiles::at(named)).transpose().map_err(SegmentationError::from)?;
     let path = run.as_ref().map_or_else(|| named.to_owned(), RunFiles::best);
     Ok((wrs_segmentation::saved::SavedNet::load(&path)?, run))
+}
+
+/// Loads the counter that was named, and the run it belongs to.
+pub fn counting(named: &Path) -> anyhow::Result<(wrs_counting::saved::SavedNet, Option<RunFiles>)> {
+    let run = named.is_dir().then(|| RunFiles::at(named)).transpose().map_err(CountingError::from)?;
+    let path = run.as_ref().map_or_else(|| named.to_owned(), RunFiles::best);
+    Ok((wrs_counting::saved::SavedNet::load(&path)?, run))
+}
+
+/// How a counter looks at pictures, within the memory that was typed.
+pub fn with_max_mem(settings: EvaluationSettings, typed: Option<u64>) -> EvaluationSettings {
+    EvaluationSettings { max_mem: typed.or(settings.max_mem), ..settings }
 }
 
 /// Loads the detector that was named.

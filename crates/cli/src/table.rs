@@ -1,5 +1,6 @@
-//! Numbers as people read them: percent, aligned.
+//! Numbers as people read them: percent or people, aligned.
 
+pub mod counting;
 pub mod detection;
 pub mod segmentation;
 

@@ -17,6 +17,8 @@ pub enum Task {
     Detection,
     /// A class for every pixel.
     Segmentation,
+    /// How many there are.
+    Counting,
 }
 
 impl fmt::Display for Task {
@@ -24,12 +26,13 @@ impl fmt::Display for Task {
         f.write_str(match self {
             Self::Detection => "detection",
             Self::Segmentation => "segmentation",
+            Self::Counting => "counting",
         })
     }
 }
 
 impl Task {
-    const ALL: [Self; 2] = [Self::Detection, Self::Segmentation];
+    const ALL: [Self; 3] = [Self::Detection, Self::Segmentation, Self::Counting];
 
     /// The task of that name; `whose` says what bears it.
     pub fn named(name: &str, whose: &dyn fmt::Display) -> anyhow::Result<Self> {

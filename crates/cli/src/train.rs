@@ -103,6 +103,7 @@ pub fn run(arguments: &Arguments, global: &Global) -> anyhow::Result<ExitCode> {
         let outcome = match Task::of_run(run)? {
             Task::Detection => wrs_detection::train::resume(run, options)?,
             Task::Segmentation => wrs_segmentation::train::resume(run, options)?,
+            Task::Counting => wrs_counting::train::resume(run, options)?,
         };
         return finish(&outcome, global);
     }
@@ -190,7 +191,7 @@ fn load(recipe: &str, arguments: &Arguments, seed: Option<u64>) -> anyhow::Resul
     }
     if let Some(cfg) = &arguments.cfg {
         if recipe::task(recipe)? != Task::Detection {
-            return Err(exit::usage("--cfg is for recipes of detection: Darknet knows no segmentation"));
+            return Err(exit::usage("--cfg is for recipes of detection: Darknet knows no other task"));
         }
         overrides.extend(recipe::cfg_overrides(cfg)?);
     }
@@ -200,12 +201,18 @@ fn load(recipe: &str, arguments: &Arguments, seed: Option<u64>) -> anyhow::Resul
 /// What the best weights are worth, and a sheet of pictures.
 fn report(run: &Path, global: &Global) -> anyhow::Result<ExitCode> {
     let task = Task::of_run(run)?;
-    let told = eval::of_run(task, run, global)?.with("run", run.display().to_string().into());
+    let mut told = eval::of_run(task, run, global)?.with("run", run.display().to_string().into());
     let files = RunFiles::at(run).map_err(DetectionError::from)?;
     let sheet = files.root().join("predictions.png");
     match task {
         Task::Detection => detection_sheet(&files, &sheet, global)?,
         Task::Segmentation => segmentation_sheet(&files, &sheet, global)?,
+        Task::Counting => {
+            counting_sheet(&files, &sheet, global)?;
+            if let Some(test) = eval::counting::of_test(run, global)? {
+                told = told.and("test", test);
+            }
+        }
     }
     told.print(global)?;
     if !global.json {
@@ -235,6 +242,14 @@ fn segmentation_sheet(files: &RunFiles, sheet: &Path, global: &Global) -> anyhow
     let pictures: Vec<PathBuf> = data.val.images.into_iter().map(|image| image.image).take(SHEET).collect();
     let options = PredictOptions { views: None, algorithms: global.algorithms() };
     Ok(contact_sheet(&saved, &pictures, SHEET_COLUMNS, sheet, &options)?)
+}
+
+fn counting_sheet(files: &RunFiles, sheet: &Path, global: &Global) -> anyhow::Result<()> {
+    let saved = wrs_counting::saved::SavedNet::load(&files.best())?;
+    let data = wrs_counting::sample::open(&eval::counting::recipe_of(files)?, files.root())?;
+    let mut records = data.val.images;
+    records.truncate(SHEET);
+    Ok(wrs_counting::predict::contact_sheet(&saved, &records, SHEET_COLUMNS, sheet, global.algorithms())?)
 }
 
 #[cfg(test)]

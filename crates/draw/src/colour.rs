@@ -16,6 +16,10 @@ const LINE_SPAN_DEGREES: f64 = 290.0;
 const LINE_LIGHTNESS: [f64; 2] = [0.48, 0.62];
 /// More than sRGB holds for most hues; the excess is taken back per hue.
 const CHROMA: f64 = 0.25;
+/// Lightness and hue of the heat colours from none to most: a dark violet, through red and orange, to a light yellow.
+const HEAT: [(f64, f64); 2] = [(0.25, 300.0), (0.96, 465.0)];
+/// So much is within sRGB for nearly all heat colours: were each as strong as it can be, red would stand out as an edge.
+const HEAT_CHROMA: f64 = 0.17;
 /// Steps in which the excess is taken back.
 const STEPS: u32 = 64;
 
@@ -27,21 +31,34 @@ pub fn class_colour(class: usize) -> Rgb<u8> {
     // The remainder keeps the product small; colours repeat long before.
     let hue = (FIRST_HUE_DEGREES + (class % 3600) as f64 * GOLDEN_ANGLE_DEGREES).to_radians();
     let lightness = LIGHTNESS[class % LIGHTNESS.len()];
-    Rgb(strongest(lightness, hue))
+    Rgb(strongest(lightness, hue, CHROMA))
 }
 
 /// The colour of line `index` of `count` on white, as CSS writes it: hues in order, from blue through red to green, so
 /// that lines which follow each other (layers, say) look related, and neighbours differ in lightness.
 pub(crate) fn line_colour(index: usize, count: usize) -> String {
     let hue = FIRST_LINE_DEGREES + LINE_SPAN_DEGREES * index as f64 / count.max(1) as f64;
-    let [r, g, b] = strongest(LINE_LIGHTNESS[index % LINE_LIGHTNESS.len()], hue.to_radians());
+    let [r, g, b] = strongest(LINE_LIGHTNESS[index % LINE_LIGHTNESS.len()], hue.to_radians(), CHROMA);
     format!("#{r:02x}{g:02x}{b:02x}")
 }
 
-/// The sRGB colour of a lightness and a hue whose chroma is the largest that fits.
-fn strongest(lightness: f64, hue: f64) -> [u8; 3] {
+/// The colours of a quantity from none to most, dark to light.
+///
+/// Lightness and hue go on evenly in OKLCH, as even steps of a quantity should look; the idea is that of matplotlib's
+/// `inferno` (Smith and van der Walt 2015), the numbers are our own.
+pub(crate) fn heat_colours() -> [Rgb<u8>; 256] {
+    let [(darkest, first), (lightest, last)] = HEAT;
+    std::array::from_fn(|step| {
+        let share = step as f64 / 255.0;
+        let hue = (first + share * (last - first)).to_radians();
+        Rgb(strongest(darkest + share * (lightest - darkest), hue, HEAT_CHROMA))
+    })
+}
+
+/// The sRGB colour of a lightness and a hue whose chroma is the largest that fits, up to `most`.
+fn strongest(lightness: f64, hue: f64, most: f64) -> [u8; 3] {
     let fits = |step: &u32| {
-        let chroma = CHROMA * f64::from(STEPS - step) / f64::from(STEPS);
+        let chroma = most * f64::from(STEPS - step) / f64::from(STEPS);
         let linear = linear_from_oklch(lightness, chroma, hue);
         linear.iter().all(|channel| (0.0..=1.0).contains(channel)).then_some(linear)
     };
@@ -119,6 +136,34 @@ mod tests {
             let (a, b) = (luminance(colour), luminance(ink_on(colour)));
             let contrast = (a.max(b) + 0.05) / (a.min(b) + 0.05);
             assert!(contrast >= 4.5, "class {class}: contrast {contrast}");
+        }
+    }
+
+    #[test]
+    fn heat_grows_lighter_evenly_and_stays_colourful() {
+        let colours = heat_colours();
+        let luminances: Vec<f64> = colours
+            .iter()
+            .map(|colour| {
+                let [r, g, b] = colour.0.map(decode);
+                0.2126 * r + 0.7152 * g + 0.0722 * b
+            })
+            .collect();
+        // The cube root of luminance is about the lightness: none of 15 equal parts is a step twice or half the mean.
+        let roots: Vec<f64> = luminances.iter().step_by(17).map(|luminance| luminance.cbrt()).collect();
+        let mean = (roots[15] - roots[0]) / 15.0;
+        for pair in roots.windows(2) {
+            let step = (pair[1] - pair[0]) / mean;
+            assert!((0.5..2.0).contains(&step), "{step}: {roots:?}");
+        }
+        assert!(luminances[0] < 0.03 && luminances[255] > 0.75, "{luminances:?}");
+        for pair in colours.windows(2) {
+            let jump = pair[0].0.iter().zip(pair[1].0).map(|(a, b)| a.abs_diff(b)).max().unwrap();
+            assert!(jump <= 6, "{pair:?}");
+        }
+        for colour in colours {
+            let (low, high) = (colour.0.iter().min().unwrap(), colour.0.iter().max().unwrap());
+            assert!(high - low > 60, "{colour:?} is grey");
         }
     }
 

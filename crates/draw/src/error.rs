@@ -26,6 +26,34 @@ pub enum DrawError {
     /// A share of colour that is none.
     #[error("expected an opacity from 0 to 1, got {0}")]
     Opacity(f32),
+    /// Another number of cells than the shape says.
+    #[error("expected {rows}x{columns} cells of a density map, got {cells}")]
+    Cells {
+        /// Rows of the map.
+        rows: usize,
+        /// Columns of the map.
+        columns: usize,
+        /// How many cells there are.
+        cells: usize,
+    },
+    /// A density that is no number.
+    #[error("expected finite densities, got {value} in row {row}, column {column}")]
+    Density {
+        /// From 0.
+        row: usize,
+        /// From 0.
+        column: usize,
+        /// The density.
+        value: f32,
+    },
+    /// Cells of no size.
+    #[error("expected cells of more than 0 pixels, got {width}x{height}")]
+    CellSize {
+        /// Pixels of the picture across.
+        width: f32,
+        /// Pixels of the picture down.
+        height: f32,
+    },
     /// The font built into this crate does not parse: the build is damaged.
     #[error("the built-in font cannot be read: {0}")]
     Font(#[from] ab_glyph::InvalidFont),

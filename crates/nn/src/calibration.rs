@@ -32,7 +32,7 @@ impl Calibration {
         Self { averages: params.iter().map(average).collect() }
     }
 
-    /// Adds what the norms of a [`Pass::calibrate`] saw: means and unbiased variances, weighted by the pixels they are of.
+    /// Adds what the norms of a [`Pass::calibrate`] or [`Pass::observe`] saw: means and unbiased variances, weighted by the pixels they are of.
     ///
     /// # Errors
     /// [`NnError::NotCalibrating`] for another pass; [`NnError::Shape`] for another network's.

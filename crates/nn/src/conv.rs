@@ -9,7 +9,7 @@ use crate::tape::{Backward, Node};
 use crate::{Buffer, Init, NnError, ParamId, Role, Scope};
 
 /// How the weights of a convolution, and its bias where it has one, begin.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub enum ConvInit {
     /// Both uniform within `1 / sqrt(fan_in)`, PyTorch's default.
     #[default]
@@ -20,10 +20,15 @@ pub enum ConvInit {
     /// Weights normal with variance `2 / fan_out`, which keeps the gradients' variance (the same, for the backward pass),
     /// biases 0, as torchvision's ResNet makes them.
     FanOut,
+    /// Weights normal with a standard deviation of its own, biases 0, as CSRNet's authors make them.
+    Normal {
+        /// Standard deviation of the weights.
+        std: f64,
+    },
 }
 
 /// The geometry of a convolution, and its first values.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ConvConfig {
     /// Input channels.
     pub c_in: usize,
@@ -89,13 +94,14 @@ impl ConvConfig {
             ConvInit::PyTorch => Init::Uniform { bound: 1.0 / (self.fan_in() as f64).sqrt() },
             ConvInit::FanIn => Init::Normal { std: (2.0 / self.fan_in() as f64).sqrt() },
             ConvInit::FanOut => Init::Normal { std: (2.0 / self.fan_out() as f64).sqrt() },
+            ConvInit::Normal { std } => Init::Normal { std },
         }
     }
 
-    fn bias_init(&self) -> Init {
+    pub(crate) fn bias_init(&self) -> Init {
         match self.init {
             ConvInit::PyTorch => self.weight_init(),
-            ConvInit::FanIn | ConvInit::FanOut => Init::Constant(0.0),
+            ConvInit::FanIn | ConvInit::FanOut | ConvInit::Normal { .. } => Init::Constant(0.0),
         }
     }
 

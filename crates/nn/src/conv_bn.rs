@@ -1,16 +1,16 @@
 //! Convolution, batch norm, activation and shortcut: one block, one entry on the tape.
 
-use wrs_ops::conv::{ConvShape, Epilogue, conv2d, conv2d_backward_input, conv2d_backward_weight};
-use wrs_ops::norm_act::{
-    Affine, BatchStats, ChannelsLast, Mask, NormBackward, ResidualAt, Statistics, activation_backward, batch_stats,
-    norm_act, norm_act_backward, norm_act_backward_in_place,
-};
+mod backward;
+
+use wrs_ops::conv::{ConvShape, Epilogue, conv2d};
+use wrs_ops::norm_act::{Affine, BatchStats, ChannelsLast, ResidualAt, Statistics, batch_stats, norm_act};
 use wrs_ops::{Activation, ShapeError};
 
 use crate::conv::{ConvConfig, out_dims};
-use crate::pass::{Dims, Pass, Slot, StatisticsUpdate, Value};
-use crate::tape::{Backward, Node};
+use crate::pass::{Dims, Pass, StatisticsUpdate, Value};
 use crate::{Buffer, Filter, Init, NnError, ParamId, Params, Role, Scope};
+
+use backward::{ConvBnNode, RecordedShortcut};
 
 /// What can be chosen of a batch norm.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -31,7 +31,7 @@ impl Default for NormConfig {
 /// What can be chosen of the block.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ConvBnConfig {
-    /// The convolution; it has no bias.
+    /// The convolution.
     pub conv: ConvConfig,
     /// The norm.
     pub norm: NormConfig,
@@ -62,11 +62,16 @@ pub struct ConvBnNames<'a> {
 ///
 /// Training keeps the convolution's input and output; everything else is computed again on the way back.  Evaluation, and
 /// training where the block and all below it are frozen, fold the norm into the convolution's last touch of each value.
+///
+/// A bias of the convolution ([`Self::biased`]) never meets an activation: the norm subtracts it with the mean it is part of,
+/// so values are the convolution's without it, and means are less the bias.  Under the statistics of a batch it has no
+/// gradient at all; running means, as they stand in files, are those with it.
 #[derive(Clone, Debug)]
 pub struct ConvBn {
     config: ConvBnConfig,
     single_value: SingleValue,
     weight: ParamId,
+    bias: Option<ParamId>,
     gamma: ParamId,
     beta: ParamId,
     mean: ParamId,
@@ -84,16 +89,28 @@ impl ConvBn {
 
     /// [`Self::new`] with other names for the two parts, as in networks that keep several such pairs in one scope.
     pub fn named(scope: &mut Scope<'_>, config: ConvBnConfig, names: ConvBnNames<'_>) -> Self {
+        Self::build(scope, config, names, false)
+    }
+
+    /// [`Self::named`] with a `bias` beside the convolution's `weight`, which the norm takes out again: for networks that are
+    /// published with both, such as torchvision's VGGs.
+    pub fn biased(scope: &mut Scope<'_>, config: ConvBnConfig, names: ConvBnNames<'_>) -> Self {
+        Self::build(scope, config, names, true)
+    }
+
+    fn build(scope: &mut Scope<'_>, config: ConvBnConfig, names: ConvBnNames<'_>, has_bias: bool) -> Self {
         let (conv, channels) = (config.conv, [config.conv.c_out]);
-        let weight = scope.sub(names.conv).add("weight", Role::ConvWeight, &conv.weight_shape(), conv.weight_init());
+        let mut own = scope.sub(names.conv);
+        let weight = own.add("weight", Role::ConvWeight, &conv.weight_shape(), conv.weight_init());
+        let bias = has_bias.then(|| own.add("bias", Role::Bias, &channels, conv.bias_init()));
         let mut norm = scope.sub(names.norm);
         let gamma = norm.add("weight", Role::NormScale, &channels, Init::Constant(1.0));
         let beta = norm.add("bias", Role::NormShift, &channels, Init::Constant(0.0));
         let mean = norm.add("running_mean", Role::RunningMean, &channels, Init::Constant(0.0));
         let var = norm.add("running_var", Role::RunningVar, &channels, Init::Constant(1.0));
-        scope.add_filter(Filter { weight, bias: None, mean, var });
+        scope.add_filter(Filter { weight, bias, mean, var });
         let single_value = SingleValue::default();
-        Self { config, single_value, weight, gamma, beta, mean, var, name: scope.path(names.conv) }
+        Self { config, single_value, weight, bias, gamma, beta, mean, var, name: scope.path(names.conv) }
     }
 
     /// The same with another answer to batches of a single value per channel: a pooled map of one picture.
@@ -137,25 +154,34 @@ impl ConvBn {
     fn run(&self, pass: &mut Pass<'_>, x: &Value, shortcut: Option<Shortcut<'_>>) -> Result<Value, NnError> {
         let shape = self.config.conv.shape_over(&self.name, x.dims())?;
         pass.count_flops(shape.flops());
-        let wanted =
-            x.wanted || shortcut.is_some_and(|s| s.value.wanted) || pass.trains(&[self.weight, self.gamma, self.beta]);
+        let wanted = x.wanted || shortcut.is_some_and(|s| s.value.wanted) || self.learns(pass);
         match self.statistics(pass, out_dims(&shape)) {
-            Statistics::Frozen if !wanted => self.fold(pass, &shape, x, shortcut),
+            Statistics::Frozen if !wanted && !pass.is_observing() => self.fold(pass, &shape, x, shortcut),
             statistics => self.normalise(pass, &shape, x, shortcut, (statistics, wanted)),
         }
     }
 
-    /// Frozen statistics stay in use in training: they are the only ones the norm will ever have.
+    /// Whether backward has a gradient to compute for a tensor of its own.
+    fn learns(&self, pass: &Pass<'_>) -> bool {
+        pass.trains(&[self.weight, self.gamma, self.beta]) || self.bias.is_some_and(|bias| pass.trains(&[bias]))
+    }
+
+    /// Those that the norm uses.
     fn statistics(&self, pass: &mut Pass<'_>, dims: Dims) -> Statistics {
-        let frozen = [self.mean, self.var].iter().any(|&id| pass.params().is_frozen(id));
-        if frozen || !pass.has_batch_statistics() {
-            return Statistics::Frozen;
+        if pass.has_batch_statistics() && self.is_measured(pass, dims) { Statistics::Batch } else { Statistics::Frozen }
+    }
+
+    /// Whether a batch has statistics for the norm.  Frozen ones stay in use in training: they are the only ones it will ever
+    /// have.
+    fn is_measured(&self, pass: &mut Pass<'_>, dims: Dims) -> bool {
+        if [self.mean, self.var].iter().any(|&id| pass.params().is_frozen(id)) {
+            return false;
         }
-        if dims.pixels() == 1 && self.single_value == SingleValue::RunningStatistics {
+        let unmeasured = dims.pixels() == 1 && self.single_value == SingleValue::RunningStatistics;
+        if unmeasured {
             pass.record_unmeasured(self.mean, self.var);
-            return Statistics::Frozen;
         }
-        Statistics::Batch
+        !unmeasured
     }
 
     /// With the norm folded into the convolution's last touch of each value; nothing is kept.
@@ -198,7 +224,12 @@ impl ConvBn {
         conv2d(shape, x.data.host(), params.values(self.weight), &plain, z.host_mut(), algorithms).map_err(named())?;
         let stats = match statistics {
             Statistics::Batch => self.batch_statistics(pass, dims, z.host())?,
-            Statistics::Frozen => self.running_statistics(params).map_err(named())?,
+            Statistics::Frozen => {
+                if pass.is_observing() && self.is_measured(pass, dims) {
+                    self.batch_statistics(pass, dims, z.host())?;
+                }
+                self.running_statistics(params).map_err(named())?
+            }
         };
         let affine = Affine::new(params.values(self.gamma), params.values(self.beta), &stats).map_err(named())?;
         let residual = shortcut.map(Shortcut::residual);
@@ -214,7 +245,7 @@ impl ConvBn {
         Ok(y)
     }
 
-    /// Those of the convolution's output `z`, recorded for the running ones.
+    /// Those of `z`, the convolution's output without its bias, recorded with it for the running ones.
     fn batch_statistics(&self, pass: &mut Pass<'_>, dims: Dims, z: &[f32]) -> Result<BatchStats, NnError> {
         let Dims { n, h, w, c } = dims;
         if dims.pixels() == 1 {
@@ -225,15 +256,26 @@ impl ConvBn {
         pass.record_statistics(StatisticsUpdate {
             mean: self.mean,
             var: self.var,
-            stats: stats.clone(),
+            stats: BatchStats { mean: self.mean_with_bias(pass.params(), &stats.mean), ..stats.clone() },
             count: rows.rows,
             momentum: self.config.norm.momentum,
         });
         Ok(stats)
     }
 
+    fn mean_with_bias(&self, params: &Params, mean: &[f32]) -> Vec<f32> {
+        match self.bias {
+            Some(bias) => mean.iter().zip(params.values(bias)).map(|(mean, bias)| mean + bias).collect(),
+            None => mean.to_vec(),
+        }
+    }
+
+    /// The running ones of `z`, the convolution's output without its bias.
     fn running_statistics(&self, params: &Params) -> Result<BatchStats, ShapeError> {
-        BatchStats::from_moments(params.values(self.mean), params.values(self.var), self.config.norm.eps)
+        let (mean, var, eps) = (params.values(self.mean), params.values(self.var), self.config.norm.eps);
+        let Some(bias) = self.bias else { return BatchStats::from_moments(mean, var, eps) };
+        let mean: Vec<f32> = mean.iter().zip(params.values(bias)).map(|(mean, bias)| mean - bias).collect();
+        BatchStats::from_moments(&mean, var, eps)
     }
 }
 
@@ -253,97 +295,5 @@ impl<'a> Shortcut<'a> {
     fn recorded(self, y: &Value) -> RecordedShortcut {
         let summed = (self.at == ResidualAt::BeforeActivation).then(|| y.clone());
         RecordedShortcut { slot: self.value.slot(), summed }
-    }
-}
-
-struct RecordedShortcut {
-    slot: Slot,
-    /// The output, whose sign is that of the sum, where the shortcut was added before the activation.
-    summed: Option<Value>,
-}
-
-struct ConvBnNode {
-    layer: ConvBn,
-    shape: ConvShape,
-    rows: ChannelsLast,
-    x: Value,
-    z: Buffer,
-    stats: BatchStats,
-    statistics: Statistics,
-    affine: Affine,
-    shortcut: Option<RecordedShortcut>,
-}
-
-impl Node for ConvBnNode {
-    fn backward(self: Box<Self>, gy: Buffer, way: &mut Backward<'_>) -> Result<(), NnError> {
-        let gz = self.norm_backward(gy, way).map_err(NnError::shape(&self.layer.name))?;
-        let Self { layer, shape, x, z, .. } = *self;
-        drop(z);
-        let (gz, algorithms, params, slot) = (gz.host(), way.algorithms, way.params, x.slot());
-        let named = || NnError::shape(&layer.name);
-        if let Some((gw, store)) = way.parameter(layer.weight) {
-            conv2d_backward_weight(&shape, x.data.host(), gz, gw, store, algorithms).map_err(named())?;
-        }
-        drop(x);
-        way.give(slot, |gx, store| {
-            conv2d_backward_input(&shape, gz, params.values(layer.weight), gx, store, algorithms)
-        })
-        .map_err(named())
-    }
-}
-
-impl ConvBnNode {
-    /// Back through shortcut, activation and norm, to the gradient of `z`.
-    fn norm_backward(&self, gy: Buffer, way: &mut Backward<'_>) -> Result<Buffer, ShapeError> {
-        match &self.shortcut {
-            Some(RecordedShortcut { slot, summed: Some(y) }) => self.before_activation(gy, *slot, y.data.host(), way),
-            Some(RecordedShortcut { slot, summed: None }) if slot.wanted => self.behind_activation(gy, *slot, way),
-            _ => self.in_place(gy, Mask::Recomputed, way),
-        }
-    }
-
-    /// A shortcut behind the activation has the gradient of `y` for its own: it is moved there if it is the first, and its
-    /// storage serves the gradient of `z` otherwise.
-    fn behind_activation(&self, gy: Buffer, slot: Slot, way: &mut Backward<'_>) -> Result<Buffer, ShapeError> {
-        if way.has_gradient(slot) {
-            way.add(slot, &gy)?;
-            return self.in_place(gy, Mask::Recomputed, way);
-        }
-        let mut gz = Buffer::scratch(gy.len());
-        let parameters = way.norm_parameters(self.layer.gamma, self.layer.beta);
-        norm_act_backward(&self.arguments(Mask::Recomputed), gy.host(), gz.host_mut(), parameters)?;
-        way.hand_over(slot, gy);
-        Ok(gz)
-    }
-
-    /// A shortcut before the activation has the gradient of the sum, as the norm has.
-    fn before_activation(
-        &self,
-        gy: Buffer,
-        slot: Slot,
-        y: &[f32],
-        way: &mut Backward<'_>,
-    ) -> Result<Buffer, ShapeError> {
-        let activation = self.layer.config.activation;
-        way.give(slot, |sum, store| activation_backward(activation, y, gy.host(), sum, store))?;
-        self.in_place(gy, Mask::Output(y), way)
-    }
-
-    fn in_place(&self, mut gy: Buffer, mask: Mask<'_>, way: &mut Backward<'_>) -> Result<Buffer, ShapeError> {
-        let parameters = way.norm_parameters(self.layer.gamma, self.layer.beta);
-        norm_act_backward_in_place(&self.arguments(mask), gy.host_mut(), parameters)?;
-        Ok(gy)
-    }
-
-    fn arguments<'a>(&'a self, mask: Mask<'a>) -> NormBackward<'a> {
-        NormBackward {
-            shape: self.rows,
-            z: self.z.host(),
-            affine: &self.affine,
-            stats: &self.stats,
-            statistics: self.statistics,
-            activation: self.layer.config.activation,
-            mask,
-        }
     }
 }

@@ -13,6 +13,20 @@ pub enum NnError {
         /// What does not fit.
         source: ShapeError,
     },
+    /// A picture that ends before the last pooling does.
+    #[error(
+        "layer {layer}: expected pictures of at least {least}x{least} pixels, got {h}x{w}\nhelp: enlarge the picture, or leave it out"
+    )]
+    TooSmall {
+        /// The part of the network that refuses.
+        layer: String,
+        /// Pixels that height and width need.
+        least: usize,
+        /// Height of the picture.
+        h: usize,
+        /// Width of the picture.
+        w: usize,
+    },
     /// Batch statistics of a single value: its variance is zero, so nothing can be learned through it.
     #[error(
         "layer {layer}: batch norm over a single value per channel (batch {n}, map {h}x{w})\n\

@@ -95,6 +95,7 @@ pub enum InputGradient {
 enum Kind {
     Train(Tape),
     Calibrate(Calibrating),
+    Observe(Calibrating),
     Eval,
     Plan,
 }
@@ -137,6 +138,12 @@ impl<'p> Pass<'p> {
         Self::new(params, algorithms, Kind::Calibrate(Calibrating::default()))
     }
 
+    /// Running statistics, as in evaluation, while those of the batch are collected for a [`crate::Calibration`]: what norms
+    /// would see that leave the network's function as it is.
+    pub fn observe(params: &'p Params, algorithms: Algorithms) -> Self {
+        Self::new(params, algorithms, Kind::Observe(Calibrating::default()))
+    }
+
     /// No arithmetic: values have shapes and no numbers, and [`Self::flops`] counts.
     pub fn plan(params: &'p Params) -> Self {
         Self::new(params, Algorithms::Fast, Kind::Plan)
@@ -166,14 +173,14 @@ impl<'p> Pass<'p> {
     pub fn into_tape(self) -> Result<Tape, NnError> {
         match self.kind {
             Kind::Train(tape) => Ok(tape),
-            Kind::Calibrate(_) | Kind::Eval | Kind::Plan => Err(NnError::NotTraining),
+            Kind::Calibrate(_) | Kind::Observe(_) | Kind::Eval | Kind::Plan => Err(NnError::NotTraining),
         }
     }
 
-    /// What the norms of a calibrating pass saw.
+    /// What the norms of a calibrating or observing pass saw.
     pub(crate) fn into_calibrating(self) -> Result<Calibrating, NnError> {
         match self.kind {
-            Kind::Calibrate(calibrating) => Ok(calibrating),
+            Kind::Calibrate(calibrating) | Kind::Observe(calibrating) => Ok(calibrating),
             Kind::Train(_) | Kind::Eval | Kind::Plan => Err(NnError::NotCalibrating),
         }
     }
@@ -193,6 +200,11 @@ impl<'p> Pass<'p> {
     /// Whether norms take the statistics of the batch.
     pub(crate) fn has_batch_statistics(&self) -> bool {
         matches!(self.kind, Kind::Train(_) | Kind::Calibrate(_))
+    }
+
+    /// Whether norms measure batches without using what they find.
+    pub(crate) fn is_observing(&self) -> bool {
+        matches!(self.kind, Kind::Observe(_))
     }
 
     pub(crate) fn draws(&self) -> Option<Draws> {
@@ -244,14 +256,14 @@ impl<'p> Pass<'p> {
     pub(crate) fn record_statistics(&mut self, update: StatisticsUpdate) {
         match &mut self.kind {
             Kind::Train(tape) => tape.statistics.push(update),
-            Kind::Calibrate(calibrating) => calibrating.measured.push(update),
+            Kind::Calibrate(calibrating) | Kind::Observe(calibrating) => calibrating.measured.push(update),
             Kind::Eval | Kind::Plan => {}
         }
     }
 
     /// Leaves word that a norm saw a single value and kept to its running statistics.
     pub(crate) fn record_unmeasured(&mut self, mean: ParamId, var: ParamId) {
-        if let Kind::Calibrate(calibrating) = &mut self.kind {
+        if let Kind::Calibrate(calibrating) | Kind::Observe(calibrating) = &mut self.kind {
             calibrating.unmeasured.extend([mean, var]);
         }
     }

@@ -262,4 +262,6 @@ fn first_values_are_pytorchs_or_normal_by_a_fan() {
     assert!((variance(&weight) * fan_out / 2.0 - 1.0).abs() < 0.05);
     assert!(weight.iter().any(|v| f64::from(*v) > (6.0 / fan_out).sqrt()));
     assert!(bias.iter().all(|v| *v == 0.0));
+    let [weight, bias] = drawn(ConvInit::Normal { std: 0.01 });
+    assert!((variance(&weight) / 1e-4 - 1.0).abs() < 0.05 && bias.iter().all(|v| *v == 0.0));
 }

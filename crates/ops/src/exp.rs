@@ -5,7 +5,7 @@
 /// `-a = n ln 2 + r` with `|r| <= ln 2 / 2`, a Taylor polynomial for `e^r`, and `2^n` put together from its bits: no branch
 /// and no call, so the loops around it become vectors.
 #[inline(always)]
-pub(crate) fn exp_of_negative(a: f32) -> f32 {
+pub fn exp_of_negative(a: f32) -> f32 {
     /// `1.5 * 2^23`: adding it rounds to an integer.
     const ROUND: f32 = 12_582_912.0;
     /// `ln 2` in two parts, the first short enough for exact products with `n`.

@@ -14,7 +14,7 @@ mod blocks;
 pub mod concat;
 pub mod conv;
 pub mod dropout;
-mod exp;
+pub mod exp;
 pub mod norm_act;
 #[cfg(test)]
 mod oracle;

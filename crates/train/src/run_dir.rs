@@ -119,6 +119,11 @@ impl RunFiles {
         self.root.join("confusions.json")
     }
 
+    /// `counts.json`: what the best weights counted in each image of the validation split.
+    pub fn counts(&self) -> PathBuf {
+        self.root.join("counts.json")
+    }
+
     /// `norms.svg`: filter norms and effective learning rates over the steps.
     pub fn norms(&self) -> PathBuf {
         self.root.join("norms.svg")

@@ -1,6 +1,46 @@
 //! Pictures to the floats that pretrained backbones expect.
 
+use serde::{Deserialize, Serialize};
+
+use crate::error::DataError;
 use crate::image::ImageRgb8;
+
+/// How a picture's bytes become the network's input: divided by 255, less the mean, divided by the standard deviation.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct InputSettings {
+    /// Of red, green and blue, in 0 to 1.
+    pub mean: [f32; 3],
+    /// Of the same.
+    pub std: [f32; 3],
+}
+
+impl InputSettings {
+    /// The input of pictures of one size.
+    ///
+    /// # Shapes
+    /// `[B, H, W, 3]`
+    pub fn pixels<'a>(&self, pictures: impl IntoIterator<Item = &'a ImageRgb8>) -> Vec<f32> {
+        normalised_pixels(pictures, self.mean, self.std)
+    }
+
+    /// Whether they make an input.
+    ///
+    /// # Errors
+    /// [`DataError::Option`].
+    pub fn check(&self) -> Result<(), DataError> {
+        let refuse = |option, expected: &str, got: [f32; 3]| {
+            Err(DataError::Option { option, expected: expected.to_owned(), got: format!("{got:?}") })
+        };
+        if !self.mean.iter().all(|mean| (0.0..=1.0).contains(mean)) {
+            return refuse("input.mean", "three numbers from 0 to 1", self.mean);
+        }
+        if !self.std.iter().all(|std| std.is_finite() && *std > 0.0) {
+            return refuse("input.std", "three numbers above 0", self.std);
+        }
+        Ok(())
+    }
+}
 
 /// The pixels of a batch in 0 to 1, less the mean, divided by the standard deviation, a channel at a time.
 ///

@@ -178,7 +178,10 @@ mod tests {
         assert_eq!(mean_neighbour_distances(&points(&[(5.0, 5.0)])), [128.0]);
         assert_eq!(mean_neighbour_distances(&points(&[(0.0, 0.0), (3.0, 4.0)])), [5.0, 5.0]);
         let three = points(&[(0.0, 0.0), (3.0, 4.0), (0.0, 9.0)]);
-        assert_eq!(mean_neighbour_distances(&three), [7.0, (5.0 + 34_f64.sqrt()) / 2.0, (34_f64.sqrt() + 9.0) / 2.0]);
+        assert_eq!(
+            mean_neighbour_distances(&three),
+            [7.0, f64::midpoint(5.0, 34_f64.sqrt()), f64::midpoint(34_f64.sqrt(), 9.0)]
+        );
     }
 
     #[test]

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::draw::{draw_all, write_jpeg};
 use super::folder::{write_json, write_once};
-use super::paint::Visible;
+use super::paint::{Visible, paint_one};
 use super::shape::SHAPES;
 use super::{ScenesOptions, ScenesState};
 use crate::error::DataError;
@@ -21,6 +21,7 @@ const MARKER: &str = "scenes.json";
 /// # Errors
 /// [`DataError::Occupied`] if something else is there, [`DataError::Option`], [`DataError::Io`].
 pub fn write_scenes(root: &Path, options: &ScenesOptions) -> Result<ScenesState, DataError> {
+    options.check()?;
     write_once(root, MARKER, options, |folder| {
         write_split(folder, "train2017", options.train, options)?;
         write_split(folder, "val2017", options.val, options)
@@ -32,7 +33,8 @@ fn write_split(root: &Path, split: &str, pictures: usize, options: &ScenesOption
     fs::create_dir_all(&folder).map_err(DataError::io("create", &folder))?;
     let annotations = root.join("annotations");
     fs::create_dir_all(&annotations).map_err(DataError::io("create", &annotations))?;
-    let scenes = draw_all(&folder, split, pictures, options, |index, scene| {
+    let scenes = draw_all(&folder, pictures, |index| {
+        let scene = paint_one(options, split, index);
         write_jpeg(&folder.join(file_name(index)), &scene.image)?;
         Ok(scene.objects)
     })?;

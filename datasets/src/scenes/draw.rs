@@ -7,43 +7,35 @@ use std::thread;
 
 use ::image::ExtendedColorType;
 use ::image::codecs::jpeg::JpegEncoder;
-use wrs_ops::rng::Rng;
 
-use super::ScenesOptions;
-use super::paint::{Scene, paint};
 use crate::error::DataError;
-use crate::image::{ImageRgb8, ImageSize};
+use crate::image::ImageRgb8;
 
 /// Quality of the JPEGs: artefacts are below the texture of the backgrounds.
 const JPEG_QUALITY: u8 = 92;
 
-/// Draws the pictures of a split on all cores and gives what `write` made of each, in their order; which thread draws a
-/// picture does not matter to it.
+/// Draws the pictures of a split on all cores and gives what `draw` made of each, in their order; which thread draws a picture
+/// does not matter to it.
 ///
 /// # Errors
-/// Those of `write`; [`DataError::Io`] for a thread that panicked, put down to `folder`.
+/// Those of `draw`; [`DataError::Io`] for a thread that panicked, put down to `folder`.
 pub(super) fn draw_all<T: Clone + Default + Send>(
     folder: &Path,
-    split: &str,
     pictures: usize,
-    options: &ScenesOptions,
-    write: impl Fn(usize, Scene) -> Result<T, DataError> + Sync,
+    draw: impl Fn(usize) -> Result<T, DataError> + Sync,
 ) -> Result<Vec<T>, DataError> {
     let threads = thread::available_parallelism().map_or(1, usize::from);
-    let mut written = vec![T::default(); pictures];
+    let mut drawn = vec![T::default(); pictures];
     let share = pictures.div_ceil(threads).max(1);
-    let write = &write;
+    let draw = &draw;
     thread::scope(|scope| {
-        let workers: Vec<_> = written
+        let workers: Vec<_> = drawn
             .chunks_mut(share)
             .enumerate()
             .map(|(part, chunk)| {
                 scope.spawn(move || {
                     for (i, slot) in chunk.iter_mut().enumerate() {
-                        let index = part * share + i;
-                        let mut rng = Rng::new(options.seed, split, 0, index as u64);
-                        let scene = paint(ImageSize::square(options.size), options.classes, &mut rng);
-                        *slot = write(index, scene)?;
+                        *slot = draw(part * share + i)?;
                     }
                     Ok(())
                 })
@@ -56,7 +48,7 @@ pub(super) fn draw_all<T: Clone + Default + Send>(
             })
         })
     })?;
-    Ok(written)
+    Ok(drawn)
 }
 
 /// Writes a picture.

@@ -4,25 +4,22 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 
-use super::{MAX_CLASSES, ScenesOptions, ScenesState};
+use super::ScenesState;
 use crate::error::DataError;
-
-/// Smallest side that leaves room for the smallest objects.
-const MIN_SIZE: usize = 64;
 
 /// Draws a folder under `.NAME.partial` beside it and renames it when complete, unless it is there already by its marker, a
 /// file with the options.
 ///
 /// # Errors
-/// [`DataError::Occupied`] if something else is there, [`DataError::Option`], [`DataError::Io`], those of `draw`.
-pub(super) fn write_once(
+/// [`DataError::Occupied`] if something else is there, [`DataError::Io`], those of `draw`.
+pub(super) fn write_once<O: Serialize + DeserializeOwned + PartialEq>(
     root: &Path,
     marker: &str,
-    options: &ScenesOptions,
+    options: &O,
     draw: impl Fn(&Path) -> Result<(), DataError>,
 ) -> Result<ScenesState, DataError> {
-    check(options)?;
     if root.exists() {
         return present(root, marker, options);
     }
@@ -36,24 +33,12 @@ pub(super) fn write_once(
     Ok(ScenesState::Written)
 }
 
-fn check(options: &ScenesOptions) -> Result<(), DataError> {
-    let fault =
-        |option, expected: String, got: usize| Err(DataError::Option { option, expected, got: got.to_string() });
-    if !(1..=MAX_CLASSES).contains(&options.classes) {
-        return fault("scenes.classes", format!("1 to {MAX_CLASSES}"), options.classes);
-    }
-    if !(MIN_SIZE..=4096).contains(&options.size) {
-        return fault("scenes.size", format!("{MIN_SIZE} to 4096 pixels"), options.size);
-    }
-    Ok(())
-}
-
-fn present(root: &Path, marker: &str, options: &ScenesOptions) -> Result<ScenesState, DataError> {
+fn present<O: DeserializeOwned + PartialEq>(root: &Path, marker: &str, options: &O) -> Result<ScenesState, DataError> {
     let occupied = |reason: &str| Err(DataError::Occupied { path: root.to_path_buf(), reason: reason.into() });
     let Ok(text) = fs::read(root.join(marker)) else {
         return occupied("holds no made-up scenes of this kind");
     };
-    match serde_json::from_slice::<ScenesOptions>(&text) {
+    match serde_json::from_slice::<O>(&text) {
         Ok(found) if found == *options => Ok(ScenesState::Present),
         _ => occupied("holds scenes drawn with other options"),
     }

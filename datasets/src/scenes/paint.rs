@@ -2,6 +2,7 @@
 
 use wrs_ops::rng::Rng;
 
+use super::ScenesOptions;
 use super::background::background;
 use super::shape::{SHAPES, Shape};
 use crate::image::{ImageRgb8, ImageSize};
@@ -40,7 +41,15 @@ impl Canvas {
         &mut self.colours[y * self.size.width + x]
     }
 
-    fn finish(&self) -> ImageRgb8 {
+    pub(super) fn size(&self) -> ImageSize {
+        self.size
+    }
+
+    pub(super) fn colours_mut(&mut self) -> &mut [Rgb] {
+        &mut self.colours
+    }
+
+    pub(super) fn finish(&self) -> ImageRgb8 {
         let pixels = self.colours.iter().flatten().map(|level| level.round().clamp(0.0, 255.0) as u8).collect();
         ImageRgb8 { size: self.size, pixels }
     }
@@ -68,6 +77,12 @@ pub(super) struct Scene {
     pub objects: Vec<Visible>,
     /// Position among the objects of the front-most one of each pixel, or [`BACKGROUND`].
     pub owner: Vec<u8>,
+}
+
+/// The scene at this place of a split.
+pub(super) fn paint_one(options: &ScenesOptions, split: &str, index: usize) -> Scene {
+    let mut rng = Rng::new(options.seed, split, 0, index as u64);
+    paint(ImageSize::square(options.size), options.classes, &mut rng)
 }
 
 /// Paints a scene with shapes of the first `classes` kinds.

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::draw::{draw_all, write_jpeg};
 use super::folder::write_once;
-use super::paint::{BACKGROUND, Scene};
+use super::paint::{BACKGROUND, Scene, paint_one};
 use super::shape::SHAPES;
 use super::{ScenesOptions, ScenesState};
 use crate::error::DataError;
@@ -25,6 +25,7 @@ const MARKER: &str = "segmentation-scenes.json";
 /// # Errors
 /// [`DataError::Occupied`] if something else is there, [`DataError::Option`], [`DataError::Io`].
 pub fn write_segmentation_scenes(root: &Path, options: &ScenesOptions) -> Result<ScenesState, DataError> {
+    options.check()?;
     write_once(root, MARKER, options, |folder| write_voc(&folder.join("VOCdevkit").join("VOC2012"), options))
 }
 
@@ -36,7 +37,8 @@ fn write_voc(home: &Path, options: &ScenesOptions) -> Result<(), DataError> {
     }
     let mut all_ids = Vec::new();
     for (split, count) in [("train", options.train), ("val", options.val)] {
-        let ids = draw_all(&pictures, &format!("segmentation {split}"), count, options, |index, scene| {
+        let ids = draw_all(&pictures, count, |index| {
+            let scene = paint_one(options, &format!("segmentation {split}"), index);
             let id = format!("{split}_{:06}", index + 1);
             write_jpeg(&pictures.join(format!("{id}.jpg")), &scene.image)?;
             write_mask(&masks.join(format!("{id}.png")), &scene)?;

@@ -3,10 +3,10 @@
 use std::fs;
 use std::path::Path;
 
-use super::files::FilesById;
 use super::layout::{Listed, Pair, Reader};
 use crate::error::DataError;
 use crate::fault::{Faults, warning};
+use crate::files_by_id::FilesById;
 use crate::split::Split;
 
 /// Reads [`super::SegmentationLayout::Mmsegmentation`] and [`super::SegmentationLayout::Folders`], which differ in names.

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::SegmentationLayout;
+use crate::policy::{MissingFiles, Overlap};
 
 /// How to read a segmentation data set.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -34,26 +35,4 @@ pub enum UnknownLabels {
     Refuse,
     /// They become void: neither trained on nor scored.
     Void,
-}
-
-/// What to do about pictures and masks that are listed but not on disk.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum MissingFiles {
-    /// An error that lists them.
-    #[default]
-    Refuse,
-    /// Their records are left out, with a note.
-    Skip,
-}
-
-/// Whether a picture may be in the training split and in one that is evaluated.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Overlap {
-    /// An error: what is trained on measures nothing.
-    #[default]
-    Refuse,
-    /// As asked, for example to see whether a network can learn a few pictures by heart.
-    Allow,
 }

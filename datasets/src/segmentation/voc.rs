@@ -7,10 +7,10 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use super::classes::voc_class_names;
-use super::files::FilesById;
 use super::layout::{Listed, Pair, Reader};
 use crate::error::DataError;
 use crate::fault::{Faults, warning};
+use crate::files_by_id::FilesById;
 use crate::id_list::{IdList, read_id_list};
 use crate::split::Split;
 use crate::voc::HomeOf;

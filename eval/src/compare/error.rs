@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::count_error::CountFault;
 use crate::error::EvalError;
 use crate::mean_iou::{ConfusionFault, NameList, SegmentationError};
 
@@ -131,7 +132,10 @@ pub enum RunFault {
     /// Labels of a picture that cannot be, or are of another data set.
     #[error(transparent)]
     Confusion(ConfusionFault),
-    /// Labels of other pictures.
+    /// Counts that cannot be, or are of another data set.
+    #[error(transparent)]
+    Counts(CountFault),
+    /// What was found in other pictures.
     #[error("expected the images of the first run, got {}", differing(missing, more))]
     OtherImages {
         /// Pictures of the first run that this one lacks.

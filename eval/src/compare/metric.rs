@@ -8,6 +8,43 @@ use serde::{Deserialize, Serialize};
 use crate::compare::error::CompareError;
 use crate::mean_iou::SegmentationMetrics;
 
+/// A number that arms can be compared by.
+pub trait CompareMetric: Copy {
+    /// Which of two values is the better one.
+    fn better(self) -> Better;
+
+    /// What its differences are told in.
+    fn unit(self) -> Unit;
+}
+
+/// Which of two values is the better one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Better {
+    /// The higher one, as of an accuracy.
+    Higher,
+    /// The lower one, as of an error.
+    Lower,
+}
+
+/// What differences of a metric are told in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unit {
+    /// Points, hundredths of a fraction.
+    Points,
+    /// The metric's own: of a count, objects.
+    Own,
+}
+
+impl Unit {
+    /// How many of them are a difference of 1.
+    pub fn in_one(self) -> f64 {
+        match self {
+            Self::Points => 100.0,
+            Self::Own => 1.0,
+        }
+    }
+}
+
 /// A number of detections.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -32,6 +69,16 @@ impl ApMetric {
             Self::Ap50 => "ap50",
             Self::Ap75 => "ap75",
         }
+    }
+}
+
+impl CompareMetric for ApMetric {
+    fn better(self) -> Better {
+        Better::Higher
+    }
+
+    fn unit(self) -> Unit {
+        Unit::Points
     }
 }
 
@@ -89,6 +136,16 @@ impl LabelMetric {
     }
 }
 
+impl CompareMetric for LabelMetric {
+    fn better(self) -> Better {
+        Better::Higher
+    }
+
+    fn unit(self) -> Unit {
+        Unit::Points
+    }
+}
+
 impl fmt::Display for LabelMetric {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
@@ -96,6 +153,57 @@ impl fmt::Display for LabelMetric {
 }
 
 impl FromStr for LabelMetric {
+    type Err = CompareError;
+
+    fn from_str(name: &str) -> Result<Self, CompareError> {
+        named(name, &Self::ALL, Self::name)
+    }
+}
+
+/// A number of counts.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CountMetric {
+    /// Mean of the absolute errors.
+    #[default]
+    Mae,
+    /// Root of the mean of the squared errors, which the crowd literature calls "MSE".
+    Rmse,
+    /// Mean of the absolute errors, each by its image's true count, over the drawn images that are not empty.
+    Nae,
+}
+
+impl CountMetric {
+    /// Every metric.
+    pub const ALL: [Self; 3] = [Self::Mae, Self::Rmse, Self::Nae];
+
+    /// Its key in the JSON document of an evaluation.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Mae => "mae",
+            Self::Rmse => "rmse",
+            Self::Nae => "nae",
+        }
+    }
+}
+
+impl CompareMetric for CountMetric {
+    fn better(self) -> Better {
+        Better::Lower
+    }
+
+    fn unit(self) -> Unit {
+        Unit::Own
+    }
+}
+
+impl fmt::Display for CountMetric {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for CountMetric {
     type Err = CompareError;
 
     fn from_str(name: &str) -> Result<Self, CompareError> {

@@ -4,8 +4,7 @@ use std::num::NonZeroU64;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
-use wrs_datasets::ImageRgb8;
-use wrs_datasets::augment::normalised_pixels;
+pub use wrs_datasets::augment::InputSettings;
 use wrs_datasets::augment::segmentation::SegmentationAugment;
 use wrs_datasets::scenes::ScenesOptions;
 use wrs_datasets::segmentation::{MissingFiles, Overlap, SegmentationLayout, UnknownLabels};
@@ -87,39 +86,6 @@ pub struct Recipe {
     pub recalibrate_bn: Option<RecalibrateBn>,
     /// How the validation split is evaluated.
     pub evaluation: EvaluationSettings,
-}
-
-/// How a picture's bytes become the network's input: divided by 255, less the mean, divided by the standard deviation.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct InputSettings {
-    /// Of red, green and blue, in 0 to 1.
-    pub mean: [f32; 3],
-    /// Of the same.
-    pub std: [f32; 3],
-}
-
-impl InputSettings {
-    /// The input of pictures of one size.
-    ///
-    /// # Shapes
-    /// `[B, H, W, 3]`
-    pub fn pixels<'a>(&self, pictures: impl IntoIterator<Item = &'a ImageRgb8>) -> Vec<f32> {
-        normalised_pixels(pictures, self.mean, self.std)
-    }
-
-    pub(crate) fn check(&self) -> Result<(), SettingError> {
-        let refuse = |key, expected: &str, got: [f32; 3]| {
-            Err(SettingError { key, expected: expected.to_owned(), got: format!("{got:?}") })
-        };
-        if !self.mean.iter().all(|mean| (0.0..=1.0).contains(mean)) {
-            return refuse("input.mean", "three numbers from 0 to 1", self.mean);
-        }
-        if !self.std.iter().all(|std| std.is_finite() && *std > 0.0) {
-            return refuse("input.std", "three numbers above 0", self.std);
-        }
-        Ok(())
-    }
 }
 
 /// What becomes of the pictures that do not fill a batch at the end of an epoch.
@@ -244,7 +210,7 @@ impl Recipe {
         }
         self.model.check().map_err(|e| SettingError { key: e.key, expected: e.expected.to_owned(), got: e.got })?;
         self.augment.check().map_err(|e| other("augment", e.to_string()))?;
-        self.input.check()?;
+        self.input.check().map_err(|e| other("input", e.to_string()))?;
         self.schedule.check().map_err(|e| other("schedule", e.to_string()))?;
         self.evaluation.check()
     }

@@ -55,6 +55,6 @@ fn output(save: Save) -> Option<Output> {
         Save::Coco => Output::Coco,
         Save::Txt => Output::Txt,
         Save::Crops => Output::Crops,
-        Save::Masks | Save::None => return None,
+        Save::Masks | Save::Csv | Save::Arrays | Save::None => return None,
     })
 }

@@ -50,6 +50,6 @@ fn output(save: Save) -> Option<Output> {
         Save::Pictures => Output::Pictures,
         Save::Json => Output::Json,
         Save::Masks => Output::Masks,
-        Save::Coco | Save::Txt | Save::Crops | Save::None => return None,
+        Save::Coco | Save::Txt | Save::Crops | Save::Csv | Save::Arrays | Save::None => return None,
     })
 }

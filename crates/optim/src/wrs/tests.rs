@@ -1,7 +1,7 @@
 use std::f64::consts::PI;
 
 use proptest::prelude::*;
-use wrs_nn::{ConvBn, ConvBnConfig, ConvConfig, Dims, InputGradient, NormConfig, ParamsBuilder, Pass};
+use wrs_nn::{ConvBn, ConvBnConfig, ConvBnNames, ConvConfig, Dims, InputGradient, NormConfig, ParamsBuilder, Pass};
 use wrs_ops::conv::Algorithms;
 use wrs_ops::rows;
 
@@ -353,6 +353,46 @@ fn rows_of_grouped_filters_are_rescaled_and_the_function_stays() {
             }
         }
     }
+}
+
+/// The bias of a block's convolution goes along with the mean that it is part of.
+#[test]
+fn a_block_with_a_bias_is_rescaled_and_the_function_stays() {
+    let dims = Dims { n: 2, h: 5, w: 4, c: 6 };
+    let norm = NormConfig { eps: 1e-10, momentum: 0.1 };
+    let config = ConvBnConfig { conv: ConvConfig::same(6, 5, 3), norm, activation: wrs_ops::Activation::Relu };
+    let mut builder = ParamsBuilder::new();
+    let names = ConvBnNames { conv: "0", norm: "1" };
+    let block = ConvBn::biased(&mut builder.root(), config, names);
+    let mut params = builder.build(3);
+    params.values_mut(id(&params, "0.bias")).copy_from_slice(&[0.5, -0.25, 1.0, 2.0, -1.0]);
+    params.values_mut(id(&params, "1.running_mean")).fill(0.25);
+    let run = |params: &Params, train: bool| {
+        let exact = Algorithms::Exact;
+        let mut pass = if train { Pass::train(params, exact) } else { Pass::eval(params, exact) };
+        let x: Vec<f32> = (0..dims.len()).map(|i| ((i * 37) % 101) as f32 / 50.0 - 1.0).collect();
+        let x = pass.input(dims, x.into(), InputGradient::Skipped);
+        block.forward(&mut pass, &x).unwrap().buffer().host().to_vec()
+    };
+    let before = params.clone();
+    let mut literal = params.clone();
+    still(&mut sgd(&params, every(1)), &mut params, 0).unwrap();
+    for name in ["0.bias", "1.running_mean"] {
+        let scaled = before.values(id(&before, name)).iter().zip(norms(&before, "0.weight"));
+        for (got, (value, norm)) in params.values(id(&params, name)).iter().zip(scaled) {
+            assert!((f64::from(*got) * norm - f64::from(*value)).abs() < 1e-6, "{name}");
+        }
+    }
+    for train in [false, true] {
+        let (a, b) = (run(&before, train), run(&params, train));
+        assert!(a.iter().any(|v| *v > 0.1));
+        assert!(a.iter().zip(&b).all(|(a, b)| (a - b).abs() < 1e-5 * (1.0 + a.abs())), "train {train}: {a:?} {b:?}");
+    }
+
+    // The paper leaves both, and the function in evaluation is another until the statistics have caught up.
+    still(&mut sgd(&literal, WrsConfig { literal: true, ..every(1) }), &mut literal, 0).unwrap();
+    assert_eq!(literal.values(id(&literal, "0.bias")), before.values(id(&before, "0.bias")));
+    assert!(run(&before, false).iter().zip(run(&literal, false)).any(|(a, b)| (a - b).abs() > 0.1));
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Which file belongs to an id.
+//! Which picture of a folder belongs to an id.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -8,7 +8,7 @@ use crate::error::DataError;
 use crate::image::has_picture_ending;
 
 /// The pictures of a folder by their names without endings.
-pub(super) struct FilesById {
+pub(crate) struct FilesById {
     folder: PathBuf,
     files: BTreeMap<String, Vec<PathBuf>>,
 }

@@ -1,0 +1,133 @@
+//! Counting as a person uses it: train, kill, resume, evaluate, predict, compare.
+
+#![allow(clippy::unwrap_used)] // tests
+
+mod common;
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use common::{ends_with, kill_after, succeed, wrs};
+
+/// A training of seconds: the demo, smaller in every way.  Eleven pictures to train on, in steps of two batches of two.
+const SMALL: [&str; 14] = [
+    "steps=8",
+    "checkpoint-every=3",
+    "evaluate-every=4",
+    "trace-every=4",
+    "batch=2",
+    "nominal-batch=4",
+    "model.width=0.0625",
+    "data.source.crowds.train=14",
+    "data.source.crowds.test=3",
+    "data.source.crowds.width=[80, 100]",
+    "data.source.crowds.height=[72, 90]",
+    "data.source.crowds.people=[0, 20]",
+    "data.validation.cut.images=3",
+    "augment.crop=64",
+];
+
+fn small(out: &Path, seed: &str) -> Command {
+    let mut command = wrs();
+    command.args(["train", "demo-counting", "--seed", seed]);
+    for set in SMALL {
+        command.args(["--set", set]);
+    }
+    command.arg("--out").arg(out);
+    command
+}
+
+fn json(command: &mut Command) -> Value {
+    serde_json::from_slice(&succeed(command).stdout).unwrap()
+}
+
+#[test]
+fn a_killed_run_resumes_to_the_same_bytes_for_any_threads_and_workers() {
+    let folder = TempDir::new().unwrap();
+    let whole = folder.path().join("whole");
+    succeed(small(&whole, "0").args(["--threads", "2", "--workers", "2"]));
+    let expected = ends_with(&whole);
+    let other = folder.path().join("one-thread");
+    succeed(small(&other, "0").args(["--threads", "1", "--workers", "0"]));
+    assert!(expected == ends_with(&other), "one thread and no workers end with other bytes");
+    let killed = folder.path().join("killed");
+    kill_after(small(&killed, "0").args(["--threads", "2", "--workers", "1"]), &killed, 3);
+    succeed(wrs().args(["train", "--threads", "1", "--workers", "3", "--resume"]).arg(&killed));
+    assert!(expected == ends_with(&killed), "a killed and resumed run ends with other bytes");
+}
+
+#[test]
+fn every_way_to_the_numbers_gives_the_same() {
+    let folder = TempDir::new().unwrap();
+    let run = folder.path().join("run");
+    let trained = json(small(&run, "0").arg("--json"));
+    for key in ["mae", "rmse", "nae", "game", "test"] {
+        assert!(trained.get(key).is_some(), "{key} is missing");
+    }
+    assert!(run.join("predictions.png").is_file() && run.join("norms.svg").is_file());
+    let mut evaluated = json(wrs().arg("eval").arg(&run).arg("--json"));
+    assert_eq!(evaluated["mae"], trained["mae"]);
+
+    // The test part: by the network, within bounded memory, and from the file of its counts.
+    let csv = folder.path().join("counts.csv");
+    let test = json(wrs().arg("eval").arg(&run).args(["--split", "test", "--json", "--save"]).arg(&csv));
+    assert_eq!(test["mae"], trained["test"]["mae"]);
+    let mut from_file = wrs();
+    from_file.args(["eval", "--task", "counting", "--json", "--pred"]).arg(&csv);
+    from_file.arg("--gt").arg(run.join("crowds"));
+    assert_eq!(json(&mut from_file)["rmse"], test["rmse"]);
+    evaluated = json(wrs().arg("eval").arg(&run).args(["--split", "test", "--json", "--max-mem", "4000"]));
+    assert_eq!(evaluated["mae"], test["mae"]);
+
+    let gate =
+        |flag: &str, bound: &str| wrs().arg("eval").arg(&run).args([flag, bound]).output().unwrap().status.code();
+    assert_eq!(
+        [gate("--max", "mae=1e9"), gate("--max", "mae=-1"), gate("--min", "mae=0")],
+        [Some(0), Some(7), Some(0)]
+    );
+    let little = wrs().arg("eval").arg(&run).args(["--max-mem", "1"]).output().unwrap();
+    assert_eq!(little.status.code(), Some(5), "{}", String::from_utf8_lossy(&little.stderr));
+}
+
+#[test]
+fn predictions_are_pictures_tables_and_arrays() {
+    let folder = TempDir::new().unwrap();
+    let run = folder.path().join("run");
+    succeed(&mut small(&run, "0"));
+    let (pictures, out) = (run.join("crowds/Test"), folder.path().join("out"));
+    let mut command = wrs();
+    command.arg("predict").arg(&run).arg(&pictures).args(["--json", "--save", "pictures,csv,json,arrays", "--out"]);
+    let predicted = json(command.arg(&out));
+    assert_eq!(predicted.as_array().unwrap().len(), 3);
+    assert!(predicted[0]["count"].is_number());
+    let table = fs::read_to_string(out.join("counts.csv")).unwrap();
+    assert!(table.starts_with("image,predicted\nimg_0001,"), "{table}");
+    for name in ["img_0001.png", "predictions.json", "densities/img_0001.safetensors"] {
+        assert!(out.join(name).is_file(), "{name}");
+    }
+    let masks = wrs().arg("predict").arg(&run).arg(&pictures).args(["--save", "masks"]).output().unwrap();
+    assert_eq!(masks.status.code(), Some(2));
+    let exported = folder.path().join("net.safetensors");
+    succeed(wrs().arg("export").arg(&run).arg(&exported));
+    succeed(wrs().arg("check").arg(&exported));
+    let started = folder.path().join("started");
+    succeed(small(&started, "1").args(["--set", "steps=1", "--init"]).arg(&exported));
+}
+
+#[test]
+fn arms_are_compared_by_errors() {
+    let folder = TempDir::new().unwrap();
+    let (a, b) = (folder.path().join("a"), folder.path().join("b"));
+    let decay = r#"regularizer={ weight-decay = { weight-decay = 1e-4, decay-scope = "all" } }"#;
+    succeed(small(&a, "0").args(["--set", decay]));
+    succeed(&mut small(&b, "0"));
+    let compared = json(wrs().arg("compare").arg("--json").arg(&a).arg("--").arg(&b));
+    let difference = compared["difference"].as_f64().unwrap();
+    let mean = |arm: &str| compared[arm]["mean"].as_f64().unwrap();
+    assert!((mean("b") - mean("a") - difference).abs() < 1e-9);
+    assert_eq!(compared["options"]["metric"], "mae");
+}

@@ -1,0 +1,109 @@
+//! Everything that can be known to be wrong before the first step, with file, record and mend.
+
+use std::path::{Path, PathBuf};
+
+use wrs_datasets::Findings;
+use wrs_datasets::counting::{CountingDataset, CountingOptions, Pictures, Split, check as check_data};
+use wrs_nn::Params;
+use wrs_train::plan::{Accumulation, Plan};
+
+use crate::error::CountingError;
+use crate::init::load_init;
+use crate::model::CsrNet;
+use crate::recipe::{DataSource, Recipe};
+use crate::sample;
+
+/// Checks a data set by itself: the given splits of it.  Without `pictures`, they are decoded where they are few.
+pub fn check_folder(
+    root: &Path,
+    options: &CountingOptions,
+    splits: &[String],
+    pictures: Option<Pictures>,
+    workers: usize,
+) -> Findings {
+    let mut findings = Findings::default();
+    let splits: Vec<_> = splits.iter().map(|name| Split::from(name.as_str())).collect();
+    look_at(&mut findings, root, options, &splits, pictures, workers);
+    findings
+}
+
+/// Checks a recipe, its data and the weights it starts from; `source` is the recipe's name.  Without `pictures`, they are
+/// decoded where they are few.
+///
+/// # Errors
+/// [`CountingError::Usage`] for a recipe that was not told where its data is.
+pub fn check_recipe(
+    recipe: &Recipe,
+    source: &str,
+    pictures: Option<Pictures>,
+    workers: usize,
+) -> Result<Findings, CountingError> {
+    let mut findings = Findings::default();
+    let source = PathBuf::from(source);
+    let mut train = None;
+    if let DataSource::Folder { .. } = &recipe.data.source {
+        let (root, options) = sample::folder(recipe)?;
+        let splits: Vec<_> = sample::layout_splits(recipe).into_iter().map(Split::from).collect();
+        look_at(&mut findings, root, &options, &splits, pictures, workers);
+        // Where a split could not be read, the faults say so already.
+        if !findings.has_errors() {
+            match sample::open(recipe, root) {
+                Ok(data) => {
+                    findings.facts.extend(data.lines());
+                    train = Some(data.train);
+                }
+                Err(error) => findings.error(&source, &error),
+            }
+        }
+    } else {
+        findings.facts.push("data    made-up crowds, drawn when a run begins".to_owned());
+    }
+    let (_, params) = CsrNet::new(&recipe.model, recipe.seed);
+    check_network(recipe, &source, params, &mut findings);
+    if let Some(train) = &train {
+        let batch = recipe.batch;
+        let per_epoch = Plan::new(sample::images_of(train), batch, batch, Accumulation::Constant).per_epoch();
+        findings.facts.push(format!("epoch   {per_epoch} batches of {batch}"));
+    }
+    Ok(findings)
+}
+
+/// Checks data; what is not said of its pictures follows from their number.
+fn look_at(
+    findings: &mut Findings,
+    root: &Path,
+    options: &CountingOptions,
+    splits: &[Split],
+    pictures: Option<Pictures>,
+    workers: usize,
+) -> Vec<CountingDataset> {
+    let look = |pictures| check_data(root, options, splits, pictures, workers);
+    let mut checked = look(Pictures::Headers);
+    let count: usize = checked.sets.iter().map(|set| set.images.len()).sum();
+    let (pictures, left_out) = Pictures::or_by_count(pictures, count);
+    if pictures == Pictures::All {
+        checked = look(pictures);
+    }
+    findings.facts.extend(left_out);
+    for (set, counts) in checked.sets.iter().zip(&checked.counts) {
+        findings.facts.push(format!("data    {}: {} images", set.name, set.images.len()));
+        findings.facts.extend(set.notes.iter().map(|note| format!("        {note}")));
+        findings.facts.push(format!("        {counts}"));
+    }
+    findings.faults.extend(checked.faults);
+    checked.sets
+}
+
+fn check_network(recipe: &Recipe, source: &Path, mut params: Params, findings: &mut Findings) {
+    findings.facts.push(format!("network {}: {} parameters", recipe.model, params.trainable().len()));
+    findings.facts.push(format!("loss    {}", recipe.loss));
+    if let Some(path) = &recipe.init {
+        match load_init(path, &recipe.model, &mut params) {
+            Ok(start) => findings.facts.extend(start.lines),
+            Err(error) => findings.error(path, &error),
+        }
+    }
+    if let Err(error) = wrs_train::freeze::freeze(&mut params, &recipe.freeze) {
+        findings.error(source, &error);
+    }
+}
