@@ -43,7 +43,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-pub(crate) use ann_points::write_ann_points;
+pub(crate) use ann_points::{encode_ann_points, write_ann_points};
 pub use check::{Checked, PointCounts, check};
 pub use cut::{Halves, cut_by_list, cut_by_range, cut_by_seed, fold};
 pub use layout::{CountingLayout, recognise};

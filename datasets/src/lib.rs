@@ -15,6 +15,7 @@
 //! | [`mat5`] | MATLAB's files of version 5, read and written |
 //! | [`sbd`] | the labels of SBD, which augment VOC 2012 |
 //! | [`augmented_voc`] | builds VOC's augmented training set from VOC and SBD |
+//! | [`prepared_qnrf`] | brings UCF-QNRF to the sizes that are trained and tested on |
 //! | [`loader`] | makes batches on worker threads, in order, with bounded memory |
 //! | [`scenes`] | draws pictures of overlapping shapes and writes them as a COCO folder |
 
@@ -36,6 +37,7 @@ pub mod label_map;
 pub mod loader;
 pub mod mat5;
 mod policy;
+pub mod prepared_qnrf;
 mod recognise;
 pub mod sbd;
 pub mod scenes;

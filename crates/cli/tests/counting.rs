@@ -10,6 +10,8 @@ use std::process::Command;
 
 use serde_json::Value;
 use tempfile::TempDir;
+use wrs_datasets::counting::{CountingDataset, CountingOptions};
+use wrs_datasets::scenes::{CrowdOptions, write_crowds};
 
 use common::{ends_with, kill_after, succeed, wrs};
 
@@ -130,4 +132,31 @@ fn arms_are_compared_by_errors() {
     let mean = |arm: &str| compared[arm]["mean"].as_f64().unwrap();
     assert!((mean("b") - mean("a") - difference).abs() < 1e-9);
     assert_eq!(compared["options"]["metric"], "mae");
+}
+
+#[test]
+fn a_prepared_crowd_keeps_its_points_and_is_read_as_before() {
+    let folder = TempDir::new().unwrap();
+    let [data, out] = ["crowds", "prepared"].map(|name| folder.path().join(name));
+    let crowds = CrowdOptions { train: 3, test: 2, width: [80, 96], height: [72, 80], people: [2, 9], seed: 1 };
+    write_crowds(&data, &crowds).unwrap();
+    let prepare = || {
+        let mut command = wrs();
+        command.args(["prepare", "qnrf", "--shorter-side", "64,70", "--data"]).arg(&data).arg("--out").arg(&out);
+        command
+    };
+    let other_counts = prepare().output().unwrap();
+    assert_eq!(other_counts.status.code(), Some(3), "{other_counts:?}");
+    assert!(String::from_utf8_lossy(&other_counts.stderr).contains("1201 pictures in Train and 334 in Test"));
+    let manifest = json(prepare().args(["--any-counts", "--json"]));
+    assert_eq!((&manifest["counts"]["train"], &manifest["counts"]["shrunk"]), (&3.into(), &5.into()));
+    let points = |root: &Path| -> Vec<usize> {
+        let options = CountingOptions::default();
+        let splits = ["train", "test"].map(|split| CountingDataset::open(root, &options, &split.into()).unwrap());
+        splits.iter().flat_map(|set| &set.images).map(|record| record.points.as_ref().unwrap().len()).collect()
+    };
+    assert_eq!(points(&data), points(&out));
+    let again = prepare().arg("--any-counts").output().unwrap();
+    assert_eq!(again.status.code(), Some(3));
+    assert!(String::from_utf8_lossy(&again.stderr).contains("already exists and is not empty"));
 }

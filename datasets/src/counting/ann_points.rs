@@ -5,20 +5,25 @@ use std::path::Path;
 
 use super::PointXy;
 use crate::error::DataError;
-use crate::mat5::{Array, Compression, Endian, MatFile};
+use crate::mat5::{Array, Compression, Endian, Mat5Error, MatFile};
 
 /// Writes the annotation of a picture.
 ///
 /// # Errors
 /// [`DataError::Mat`] for more points than a file holds, [`DataError::Io`].
 pub(crate) fn write_ann_points(path: &Path, points: &[PointXy]) -> Result<(), DataError> {
-    let rows: Vec<f64> = points.iter().flat_map(|point| [point.x, point.y]).collect();
-    let encode = || {
-        let array = Array::matrix(points.len(), 2, &rows)?;
-        MatFile::new([("annPoints", array)]).encode(Endian::Little, Compression::Deflated)
-    };
-    let bytes = encode().map_err(DataError::mat(path))?;
+    let bytes = encode_ann_points(points).map_err(DataError::mat(path))?;
     fs::write(path, bytes).map_err(DataError::io("write", path))
+}
+
+/// The bytes of the annotation of a picture.
+///
+/// # Errors
+/// [`Mat5Error::Array`] for more points than a file holds.
+pub(crate) fn encode_ann_points(points: &[PointXy]) -> Result<Vec<u8>, Mat5Error> {
+    let rows: Vec<f64> = points.iter().flat_map(|point| [point.x, point.y]).collect();
+    let array = Array::matrix(points.len(), 2, &rows)?;
+    MatFile::new([("annPoints", array)]).encode(Endian::Little, Compression::Deflated)
 }
 
 #[cfg(test)]

@@ -253,3 +253,24 @@ fn records_and_settings_that_allow_no_sample_are_refused() {
     let sliver = record(ImageSize { width: 1, height: 900_000 }, &[]);
     assert!(matches!(AUGMENT.prepare(&sliver, None), Err(DataError::Resize { .. })));
 }
+
+#[test]
+#[ignore = "needs WRS_TEST_DATA"]
+fn crops_of_real_crowds_count_about_the_heads_in_them() {
+    let data = std::path::PathBuf::from(std::env::var_os("WRS_TEST_DATA").expect("WRS_TEST_DATA"));
+    let options = crate::counting::CountingOptions::default();
+    let root = data.join("ucf_cc_50_as_qnrf");
+    let set = crate::counting::CountingDataset::open(&root, &options, &crate::split::Split::Train).unwrap();
+    let resize = ShorterSide { bounds_px: [512, 2048], filter: Filter::CatmullRom };
+    let augment = CountingAugment { crop: 512, ..AUGMENT };
+    let (mut inside, mut counted, begun) = (0, 0.0, std::time::Instant::now());
+    for (index, record) in set.images.iter().enumerate() {
+        let sample = augment.prepare(record, Some(&resize)).unwrap().sample(draw(index)).unwrap();
+        let is_inside = |point: &&PointXy| [point.x, point.y].iter().all(|at| (0.0..=512.0).contains(at));
+        inside += sample.points.iter().filter(is_inside).count();
+        counted += sample.targets.iter().sum::<f64>();
+    }
+    eprintln!("{inside} heads inside, {counted:.1} counted, {} samples in {:.1?}", set.images.len(), begun.elapsed());
+    // What is cut off inside is about what reaches in from outside.
+    assert!((counted / inside as f64 - 1.0).abs() < 0.05);
+}
