@@ -53,7 +53,7 @@ pub use overlap::refuse_overlap;
 
 use crate::error::DataError;
 pub use crate::fault::{Fault, Severity, offending_files};
-use crate::image::decode_as_stored;
+use crate::image::{Alpha, decode_as_stored};
 pub use crate::image::{ImageRgb8, ImageSize};
 pub use crate::policy::{MissingFiles, Overlap};
 pub use crate::split::Split;
@@ -101,7 +101,7 @@ impl CountingRecord {
     /// A file that cannot be read or decoded, or is not of the size that it had when the split was opened.
     pub fn read_image(&self) -> Result<ImageRgb8, DataError> {
         let bytes = fs::read(&self.image).map_err(DataError::io("read", &self.image))?;
-        let image = decode_as_stored(&bytes, &self.image)?.image;
+        let image = decode_as_stored(&bytes, &self.image, Alpha::OverGrey)?.image;
         if image.size != self.size {
             return Err(DataError::ImageSize { path: self.image.clone(), expected: self.size, got: image.size });
         }

@@ -1,6 +1,7 @@
 //! Pictures: three channels of 8 bits, upright, whatever the file was.
 
 mod decode;
+mod note;
 mod orientation;
 mod probe;
 mod resize;
@@ -8,8 +9,9 @@ mod resize;
 use std::fmt;
 use std::path::Path;
 
-pub use decode::{Decoded, Frame, ImageNote, decode_framed, decode_image, read_framed, read_image};
-pub(crate) use decode::{MAX_PIXELS, decode_as_stored};
+pub use decode::{Decoded, Frame, decode_framed, decode_image, read_framed, read_image};
+pub(crate) use decode::{Alpha, MAX_PIXELS, decode_as_stored, decode_upright};
+pub use note::{ImageNote, NoteCounts};
 pub use probe::{Probed, probe};
 pub use resize::{ResizeFilter, long_side_size, resize};
 

@@ -45,6 +45,16 @@ impl LabelMap {
     }
 }
 
+/// What a file without bytes is called.
+const EMPTY: &str = "an empty file";
+
+impl LabelMapError {
+    /// Whether the file is cut off or damaged, rather than a sound one of another kind.
+    pub fn is_damage(&self) -> bool {
+        matches!(self, Self::Damaged(_) | Self::TooLarge { .. } | Self::NotPng { got: EMPTY })
+    }
+}
+
 /// Why a label map cannot be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum LabelMapError {
@@ -175,7 +185,7 @@ fn header<R: BufRead + Seek>(source: R) -> Result<(Header, png::Decoder<R>), Lab
 fn require_png(bytes: &[u8]) -> Result<(), LabelMapError> {
     let got = match bytes {
         [0x89, b'P', b'N', b'G', ..] => return Ok(()),
-        [] => "an empty file",
+        [] => EMPTY,
         [0xff, 0xd8, 0xff, ..] => "a JPEG, whose compression changes labels",
         [b'G', b'I', b'F', ..] => "a GIF",
         [b'B', b'M', ..] => "a BMP",

@@ -11,6 +11,7 @@
 //! the same code and lists them all.
 
 mod black_and_white;
+mod broken;
 mod check;
 mod classes;
 mod folders;
@@ -23,7 +24,7 @@ mod pair_list;
 mod voc;
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub(crate) use voc::{AUGMENTED_IDS, SEGMENTATION};
@@ -32,12 +33,12 @@ pub use check::{Checked, LabelCounts, check};
 pub use classes::voc_class_names;
 pub use label_rule::{LabelRule, StrangeLabels};
 pub use layout::{SegmentationLayout, recognise};
-pub use options::{SegmentationOptions, UnknownLabels};
+pub use options::{BrokenFiles, SegmentationOptions, UnknownLabels};
 pub use overlap::refuse_overlap;
 
 use crate::error::DataError;
 pub use crate::fault::{Fault, Severity, offending_files};
-use crate::image::{Decoded, ImageNote, ImageRgb8, ImageSize, decode_as_stored, read_image};
+use crate::image::{Alpha, Decoded, ImageNote, ImageRgb8, ImageSize, decode_as_stored, decode_upright};
 use crate::label_map::{LabelMap, read_label_map};
 pub use crate::policy::{MissingFiles, Overlap};
 pub use crate::split::Split;
@@ -48,6 +49,8 @@ pub use crate::survey::Pictures;
 pub struct SegmentationDataset {
     /// Which images these are, for every line that quotes a number.
     pub name: String,
+    /// Which part of its data it is.
+    pub split: Split,
     /// Names by class index; the background is one of them.
     pub class_names: Vec<String>,
     /// In the order of the list, or sorted by name where there is none.
@@ -79,6 +82,8 @@ pub struct LabelledImage {
     pub image: ImageRgb8,
     /// Its labels.
     pub labels: LabelMap,
+    /// What is worth a remark about the picture.
+    pub notes: Vec<ImageNote>,
 }
 
 impl SegmentationRecord {
@@ -87,11 +92,20 @@ impl SegmentationRecord {
     /// # Errors
     /// A file that cannot be read or decoded, a record without a mask, sizes that differ, a label that is no class.
     pub fn read(&self) -> Result<LabelledImage, DataError> {
-        let decoded = self.decode_stored()?;
-        let mut labels = self.read_raw_labels()?;
+        let mut labelled = self.read_as_filed()?;
+        self.apply_rule(&mut labelled.labels)?;
+        Ok(labelled)
+    }
+
+    /// As [`Self::read`], but with the labels that stand in the mask's file, classes or not.
+    ///
+    /// # Errors
+    /// A file that cannot be read or decoded, a record without a mask, sizes that differ.
+    pub fn read_as_filed(&self) -> Result<LabelledImage, DataError> {
+        let decoded = self.decode_picture()?;
+        let labels = self.read_raw_labels()?;
         self.check_sizes(decoded.image.size, is_turned(&decoded), map_size(&labels))?;
-        self.apply_rule(&mut labels)?;
-        Ok(LabelledImage { image: decoded.image, labels })
+        Ok(LabelledImage { image: decoded.image, labels, notes: decoded.notes })
     }
 
     /// Reads the picture: as stored where there is a mask, upright where there is none.
@@ -99,8 +113,7 @@ impl SegmentationRecord {
     /// # Errors
     /// A file that cannot be read or decoded.
     pub fn read_image(&self) -> Result<ImageRgb8, DataError> {
-        let decoded = if self.mask.is_some() { self.decode_stored()? } else { read_image(&self.image, None)? };
-        Ok(decoded.image)
+        Ok(self.decode_picture()?.image)
     }
 
     /// Reads the mask as classes and void.
@@ -113,9 +126,17 @@ impl SegmentationRecord {
         Ok(labels)
     }
 
-    fn decode_stored(&self) -> Result<Decoded, DataError> {
+    fn decode_picture(&self) -> Result<Decoded, DataError> {
         let bytes = fs::read(&self.image).map_err(DataError::io("read", &self.image))?;
-        decode_as_stored(&bytes, &self.image)
+        self.decode(&bytes)
+    }
+
+    /// Decodes the bytes of the picture.
+    fn decode(&self, bytes: &[u8]) -> Result<Decoded, DataError> {
+        match self.mask {
+            Some(_) => decode_as_stored(bytes, &self.image, Alpha::Dropped),
+            None => decode_upright(bytes, &self.image),
+        }
     }
 
     fn read_raw_labels(&self) -> Result<LabelMap, DataError> {
@@ -142,7 +163,7 @@ impl SegmentationRecord {
             help: if is_turned && mask_size == image_size.transposed() {
                 "EXIF asks for a turn of the picture and the mask is turned: save the picture turned, without EXIF"
             } else {
-                "no mask is resized silently: make it anew for this picture, or find the picture it was made for"
+                "no mask is resized silently: make it anew for this picture, or go on without it: broken = \"skip\""
             },
         })
     }
@@ -151,6 +172,15 @@ impl SegmentationRecord {
         let mask = self.mask.as_deref().unwrap_or(&self.image);
         self.labels.apply(labels).map_err(|strange| strange.at(mask, &self.labels))
     }
+}
+
+/// Reads a picture that has no mask: upright, of transparent pixels the colour, as pictures that have one are trained on.
+///
+/// # Errors
+/// A file that cannot be read or decoded.
+pub fn read_picture(path: &Path) -> Result<Decoded, DataError> {
+    let bytes = fs::read(path).map_err(DataError::io("read", path))?;
+    decode_upright(&bytes, path)
 }
 
 fn is_turned(decoded: &Decoded) -> bool {

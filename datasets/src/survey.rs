@@ -72,16 +72,21 @@ pub(crate) fn survey<T, F>(
     }
 }
 
-/// What there is to say of a picture; `kept_as_stored` says, with its mend, what a turn that is not made means here.
-pub(crate) fn remark(path: &Path, note: ImageNote, kept_as_stored: (&str, &str)) -> Fault {
+/// What there is to say of a picture, if it needs a look; `kept_as_stored` says, with its mend, what a turn that is not made
+/// means here.
+pub(crate) fn remark(path: &Path, note: ImageNote, kept_as_stored: (&str, &str)) -> Option<Fault> {
     let (problem, help) = match note {
+        ImageNote::Grey | ImageNote::Cmyk => return None,
         ImageNote::KeptAsStored => kept_as_stored,
         ImageNote::SixteenBits => ("16 bits a channel are scaled to 8", "nothing to do, unless the range is narrower"),
         ImageNote::Transparency => {
             ("transparent pixels are laid over grey", "nothing to do, unless they hide something")
         }
+        ImageNote::AlphaDropped => {
+            ("of transparent pixels the colour below is seen", "nothing to do, unless it was never meant to be seen")
+        }
     };
-    warning(path, None, problem.to_owned(), help)
+    Some(warning(path, None, problem.to_owned(), help))
 }
 
 /// A picture of a set.

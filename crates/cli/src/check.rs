@@ -12,7 +12,8 @@ use wrs_datasets::counting::CountingOptions;
 use wrs_datasets::detection::{Pictures, ReadOptions, Severity, offending_files};
 use wrs_datasets::segmentation::SegmentationOptions;
 use wrs_detection::check::{self as detection, Anchors, FittingSizes};
-use wrs_segmentation::check as segmentation;
+use wrs_segmentation::check::{self as segmentation, Look};
+use wrs_segmentation::previews::Previews;
 
 use crate::recipe::AnyRecipe;
 use crate::source::{self, DarknetFlags};
@@ -45,6 +46,12 @@ pub struct Arguments {
     /// Writes the names of the offending files here, one a line
     #[arg(long, value_name = "FILE")]
     fix_list: Option<PathBuf>,
+    /// Segmentation: draws pictures of each split with the classes of their masks over them, under DIR/SPLIT
+    #[arg(long, value_name = "DIR")]
+    previews: Option<PathBuf>,
+    /// How many of each split
+    #[arg(long, value_name = "N", default_value_t = 12, requires = "previews")]
+    preview_count: usize,
     /// What a data set is checked for; without it, what its layout says
     #[arg(long, value_name = "TASK")]
     task: Option<Task>,
@@ -100,6 +107,7 @@ fn report(arguments: &Arguments, global: &Global) -> anyhow::Result<Report> {
         Images::All => Pictures::All,
         Images::Headers => Pictures::Headers,
     });
+    let look = Look { pictures, workers: crate::workers(), previews: previews(arguments) };
     let path = Path::new(&arguments.what);
     let recipes_alone = arguments.data.is_some() || !arguments.set.is_empty() || arguments.init.is_some();
     if arguments.task.is_some() && !(path.is_dir() && !path.join("run.json").is_file() || is_yaml(path)) {
@@ -110,7 +118,7 @@ fn report(arguments: &Arguments, global: &Global) -> anyhow::Result<Report> {
         return Err(exit::usage(format!("{text}\nhelp: recipes are listed by wrs train --list")));
     }
     if recipe::is_recipe(&arguments.what) {
-        return of_recipe(arguments, pictures);
+        return of_recipe(arguments, &look);
     }
     if path.join("run.json").is_file() || (path.is_file() && !is_yaml(path)) {
         return of_network(path, arguments, global);
@@ -120,31 +128,54 @@ fn report(arguments: &Arguments, global: &Global) -> anyhow::Result<Report> {
             format!("`{}` is no recipe, folder or file\nhelp: recipes are listed by wrs train --list", arguments.what);
         return Err(exit::usage(text));
     }
-    let (splits, workers) = (&arguments.split, crate::workers());
+    let splits = &arguments.split;
     Ok(match arguments.task.map_or_else(|| task_of_data(path), Ok)? {
-        Task::Detection => detection::check_folder(path, ReadOptions::default(), splits, pictures, workers).into(),
-        Task::Segmentation => {
-            let options = SegmentationOptions::default();
-            segmentation::check_folder(path, &options, splits, pictures, workers).into()
+        Task::Detection => {
+            refuse_previews(arguments)?;
+            detection::check_folder(path, ReadOptions::default(), splits, pictures, look.workers).into()
         }
-        Task::Counting => counting::check_folder(path, &CountingOptions::default(), splits, pictures, workers).into(),
+        Task::Segmentation => segmentation::check_folder(path, &SegmentationOptions::default(), splits, &look)?.into(),
+        Task::Counting => {
+            refuse_previews(arguments)?;
+            counting::check_folder(path, &CountingOptions::default(), splits, pictures, look.workers).into()
+        }
     })
 }
 
-fn of_recipe(arguments: &Arguments, pictures: Option<Pictures>) -> anyhow::Result<Report> {
+fn previews(arguments: &Arguments) -> Option<Previews> {
+    let folder = arguments.previews.clone()?;
+    Some(Previews { folder, count: arguments.preview_count })
+}
+
+/// Refuses previews of what has no masks.
+fn refuse_previews(arguments: &Arguments) -> anyhow::Result<()> {
+    if arguments.previews.is_none() {
+        return Ok(());
+    }
+    Err(exit::usage("--previews draws masks: it belongs to data and recipes of segmentation"))
+}
+
+fn of_recipe(arguments: &Arguments, look: &Look) -> anyhow::Result<Report> {
     let mut overrides = recipe::typed_overrides(&arguments.set)?;
     if let Some(init) = &arguments.init {
         overrides.push(("init".to_owned(), recipe::absolute("--init", init)?));
     }
-    let (name, workers) = (&arguments.what, crate::workers());
+    let name = &arguments.what;
     Ok(match AnyRecipe::load(name, arguments.data.as_deref(), overrides)? {
-        AnyRecipe::Detection(loaded) => detection::check_recipe(&loaded.recipe, name, pictures, workers)?.into(),
-        AnyRecipe::Segmentation(loaded) => segmentation::check_recipe(&loaded.recipe, name, pictures, workers)?.into(),
-        AnyRecipe::Counting(loaded) => counting::check_recipe(&loaded.recipe, name, pictures, workers)?.into(),
+        AnyRecipe::Detection(loaded) => {
+            refuse_previews(arguments)?;
+            detection::check_recipe(&loaded.recipe, name, look.pictures, look.workers)?.into()
+        }
+        AnyRecipe::Segmentation(loaded) => segmentation::check_recipe(&loaded.recipe, name, look)?.into(),
+        AnyRecipe::Counting(loaded) => {
+            refuse_previews(arguments)?;
+            counting::check_recipe(&loaded.recipe, name, look.pictures, look.workers)?.into()
+        }
     })
 }
 
 fn of_network(path: &Path, arguments: &Arguments, global: &Global) -> anyhow::Result<Report> {
+    refuse_previews(arguments)?;
     let (network, values, names) = match Task::of_network(path)? {
         Task::Detection => {
             let saved = source::detection(path, &arguments.darknet, global)?.saved;

@@ -46,6 +46,10 @@ pub struct Arguments {
     /// Segmentation: looks at each picture at six sizes from half to 1.75, each mirrored too
     #[arg(long, conflicts_with = "pred")]
     multi_scale: bool,
+    /// Segmentation: the most pixels that the network sees at once; larger pictures are cut into tiles that overlap
+    /// [default: the recipe's evaluation.max-pixels]
+    #[arg(long, value_name = "N", conflicts_with = "pred")]
+    max_pixels: Option<usize>,
     /// Counting: MIB of memory that the program may take: larger pictures are counted in tiles, to the same density
     #[arg(long, value_name = "MIB", conflicts_with = "pred")]
     max_mem: Option<u64>,

@@ -82,7 +82,7 @@ fn of_segmentation(error: &SegmentationError) -> u8 {
     match error {
         E::Recipe(_) | E::Setting(_) | E::Usage(_) => 2,
         E::Data(_) | E::Loader(_) | E::Score(_) | E::Eval(_) | E::NothingToScore(_) => DATA,
-        E::Weights(_) => 4,
+        E::Weights(_) | E::OtherNetwork { .. } => 4,
         E::Train(error) => of_train(error),
         E::Folder(error) => of_folder(error),
         E::Diverged(_) => 6,

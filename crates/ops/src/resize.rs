@@ -9,9 +9,12 @@ mod separable;
 #[cfg(test)]
 mod tests;
 
+use std::ops::Range;
+
 use crate::simd::Isa;
 use crate::{ShapeError, Store, check_len};
 use axis::Taps;
+use rayon::prelude::*;
 
 pub use argmax::{argmax, resize_argmax};
 
@@ -84,6 +87,36 @@ pub fn resize(shape: &ResizeShape, interpolation: Interpolation, x: &[f32], y: &
     check_len(op, "x", x.len(), shape.input_values())?;
     check_len(op, "y", y.len(), shape.output_values())?;
     separable::apply(Isa::widest(), &shape.taps(interpolation), shape.channels, x, y, Store::Overwrite);
+    Ok(())
+}
+
+/// Some rows of the output of [`resize`], bit for bit: of a map too large to be whole in memory.
+///
+/// # Shapes
+/// `x` `[N, H, W, C]`; `y` `[rows, w, C]`, `rows` being of the `N h` rows of all outputs.
+///
+/// # Errors
+/// [`ShapeError`] when a slice does not fit, a size is 0, or there are no such rows.
+pub fn resize_rows(
+    shape: &ResizeShape,
+    interpolation: Interpolation,
+    rows: Range<usize>,
+    x: &[f32],
+    y: &mut [f32],
+) -> Result<(), ShapeError> {
+    let op = "resize_rows";
+    shape.check(op)?;
+    let (all, width) = (shape.batch * shape.output[0], shape.output[1] * shape.channels);
+    if rows.start > rows.end || rows.end > all {
+        let (expected, got) = (format!("rows of 0..{all}"), format!("{rows:?}"));
+        return Err(ShapeError { op, what: "rows", expected, got });
+    }
+    check_len(op, "x", x.len(), shape.input_values())?;
+    check_len(op, "y", y.len(), rows.len() * width)?;
+    let taps = shape.taps(interpolation);
+    y.par_chunks_mut(width.max(1)).zip(rows).for_each(|(y, i)| {
+        separable::output_row(Isa::widest(), &taps, shape.channels, x, i, y, Store::Overwrite);
+    });
     Ok(())
 }
 

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use self::scaled_crop::{Facing, ScaledCrop};
 use super::{Draw, HsvGains, HsvTables};
 use crate::error::DataError;
-use crate::image::{ImageRgb8, ImageSize};
+use crate::image::{ImageNote, ImageRgb8, ImageSize};
 use crate::label_map::LabelMap;
 use crate::segmentation::{LabelledImage, SegmentationRecord};
 
@@ -50,6 +50,8 @@ pub struct LabelledSample {
     pub labels: LabelMap,
     /// The record's id.
     pub id: String,
+    /// What is worth a remark about the picture.
+    pub notes: Vec<ImageNote>,
 }
 
 impl SegmentationAugment {
@@ -58,8 +60,8 @@ impl SegmentationAugment {
     /// # Errors
     /// [`DataError`] where picture or mask cannot be read, and as [`SegmentationAugment::apply`].
     pub fn sample(&self, record: &SegmentationRecord, draw: Draw) -> Result<LabelledSample, DataError> {
-        let LabelledImage { image, labels } = self.apply(&record.read()?, draw)?;
-        Ok(LabelledSample { image, labels, id: record.id.clone() })
+        let LabelledImage { image, labels, notes } = self.apply(&record.read()?, draw)?;
+        Ok(LabelledSample { image, labels, id: record.id.clone(), notes })
     }
 
     /// The same of a picture and its labels in memory.
@@ -78,7 +80,7 @@ impl SegmentationAugment {
                 crop.image(&jittered, self.padding)?
             }
         };
-        Ok(LabelledImage { image, labels: crop.labels(&labelled.labels) })
+        Ok(LabelledImage { image, labels: crop.labels(&labelled.labels), notes: labelled.notes.clone() })
     }
 
     /// Whether the settings allow samples.

@@ -22,7 +22,7 @@ use super::remark::{Kind, Remark};
 use crate::error::DataError;
 use crate::fault::{Faults, warning};
 use crate::files_by_id::FilesById;
-use crate::image::{ImageNote, decode_as_stored};
+use crate::image::{Alpha, ImageNote, decode_as_stored};
 use crate::split::Split;
 use patches::Patches;
 
@@ -136,7 +136,7 @@ fn read_dots(bytes: &[u8], path: &Path, asked: Option<Dots>) -> Result<Annotated
     if bytes.starts_with(&[0xFF, 0xD8]) {
         return refuse("expected dots in a PNG, got a JPEG, whose compression blurs them".into(), "store dots as PNG");
     }
-    let decoded = decode_as_stored(bytes, path)?;
+    let decoded = decode_as_stored(bytes, path, Alpha::OverGrey)?;
     if decoded.notes.contains(&ImageNote::Transparency) {
         return refuse("expected dots on black, got transparent pixels".into(), "fill what is no dot with black");
     }

@@ -10,6 +10,7 @@ use ::image::codecs::png::PngDecoder;
 use ::image::metadata::Orientation;
 use ::image::{DynamicImage, ImageDecoder, Limits};
 
+use super::note::ImageNote;
 use super::orientation::{upright, upright_size};
 use super::{FILL, ImageRgb8, ImageSize};
 use crate::error::DataError;
@@ -29,15 +30,14 @@ pub struct Decoded {
     pub notes: Vec<ImageNote>,
 }
 
-/// Something about a file that a user should hear of once.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum ImageNote {
-    /// EXIF asks for a turn, but the annotations give the size as stored: they are taken to mean the stored pixels.
-    KeptAsStored,
-    /// 16 bits a channel were scaled to 8.
-    SixteenBits,
-    /// Transparent pixels were laid over grey.
-    Transparency,
+/// What becomes of transparent pixels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Alpha {
+    /// They are laid over the fill grey, as a viewer would show them over a page.
+    OverGrey,
+    /// Their opacity is forgotten and the colour below it seen, as Pillow's `convert("RGB")` has it: where a mask gives
+    /// every pixel a class, no pixel may vanish.
+    Dropped,
 }
 
 /// Which way up annotations take a picture whose EXIF asks for a turn.
@@ -92,7 +92,7 @@ pub fn read_image(path: &Path, annotated: Option<ImageSize>) -> Result<Decoded, 
 /// # Errors
 /// As [`read_image`].
 pub fn decode_image(bytes: &[u8], path: &Path, annotated: Option<ImageSize>) -> Result<Decoded, DataError> {
-    let raw = decode_stored(bytes).map_err(|fault| fault.at(path))?;
+    let raw = decode_stored(bytes, Alpha::OverGrey).map_err(|fault| fault.at(path))?;
     let Raw { image, orientation, mut notes } = raw;
     match annotated {
         Some(size) if size == image.size => {
@@ -108,13 +108,23 @@ pub fn decode_image(bytes: &[u8], path: &Path, annotated: Option<ImageSize>) -> 
     }
 }
 
+/// Decodes a picture upright; of transparent pixels the colour below is seen. `path` is for messages.
+///
+/// # Errors
+/// [`DataError::Image`].
+pub(crate) fn decode_upright(bytes: &[u8], path: &Path) -> Result<Decoded, DataError> {
+    let Raw { image, orientation, notes } = decode_stored(bytes, Alpha::Dropped).map_err(|fault| fault.at(path))?;
+    Ok(Decoded { image: upright(image, orientation), notes })
+}
+
 /// Decodes a picture as it is stored, whatever turn EXIF asks for: what lies over it pixel by pixel, a mask, was drawn over
 /// the stored pixels. `path` is for messages.
 ///
 /// # Errors
 /// [`DataError::Image`].
-pub(crate) fn decode_as_stored(bytes: &[u8], path: &Path) -> Result<Decoded, DataError> {
-    let Raw { image, orientation, mut notes } = decode_stored(bytes).map_err(|fault| fault.at(path))?;
+pub(crate) fn decode_as_stored(bytes: &[u8], path: &Path, alpha: Alpha) -> Result<Decoded, DataError> {
+    let raw = decode_stored(bytes, alpha).map_err(|fault| fault.at(path))?;
+    let Raw { image, orientation, mut notes } = raw;
     if orientation != Orientation::NoTransforms {
         notes.push(ImageNote::KeptAsStored);
     }
@@ -152,10 +162,10 @@ impl Fault {
     }
 }
 
-fn decode_stored(bytes: &[u8]) -> Result<Raw, Fault> {
+fn decode_stored(bytes: &[u8], alpha: Alpha) -> Result<Raw, Fault> {
     match bytes {
         [0xFF, 0xD8, 0xFF, ..] => jpeg::decode(bytes),
-        [0x89, b'P', b'N', b'G', ..] => decode_png(bytes),
+        [0x89, b'P', b'N', b'G', ..] => decode_png(bytes, alpha),
         _ => Err(unknown(bytes)),
     }
 }
@@ -200,30 +210,26 @@ pub(super) fn png_header<R: BufRead + Seek>(file: R) -> Result<(Header, PngDecod
     Ok((Header { size, orientation: decoder.orientation().unwrap_or(Orientation::NoTransforms) }, decoder))
 }
 
-fn decode_png(bytes: &[u8]) -> Result<Raw, Fault> {
+fn decode_png(bytes: &[u8], alpha: Alpha) -> Result<Raw, Fault> {
     let (Header { size, orientation }, decoder) = png_header(Cursor::new(bytes))?;
     let decoded = DynamicImage::from_decoder(decoder).map_err(|error| Fault::damaged(&error))?;
     let mut notes = Vec::new();
+    if !decoded.color().has_color() {
+        notes.push(ImageNote::Grey);
+    }
+    if decoded.color().bytes_per_pixel() > decoded.color().channel_count() {
+        notes.push(ImageNote::SixteenBits);
+    }
     let pixels = match decoded {
         DynamicImage::ImageLuma8(grey) => triple(grey.as_raw()),
         DynamicImage::ImageRgb8(rgb) => rgb.into_raw(),
-        DynamicImage::ImageLumaA8(grey) => {
-            notes.push(ImageNote::Transparency);
-            grey.pixels().flat_map(|p| [over_fill(p.0[0], p.0[1]); 3]).collect()
-        }
-        DynamicImage::ImageRgba8(rgba) => lay_over_fill(rgba.as_raw(), &mut notes),
-        DynamicImage::ImageLuma16(grey) => {
-            notes.push(ImageNote::SixteenBits);
-            triple(&grey.as_raw().iter().map(|v| to_8_bits(*v)).collect::<Vec<_>>())
-        }
-        DynamicImage::ImageRgb16(rgb) => {
-            notes.push(ImageNote::SixteenBits);
-            rgb.as_raw().iter().map(|v| to_8_bits(*v)).collect()
-        }
+        DynamicImage::ImageLumaA8(_) => opaque(decoded.into_rgba8().as_raw(), alpha, &mut notes),
+        DynamicImage::ImageRgba8(rgba) => opaque(rgba.as_raw(), alpha, &mut notes),
+        DynamicImage::ImageLuma16(grey) => triple(&grey.as_raw().iter().map(|v| to_8_bits(*v)).collect::<Vec<_>>()),
+        DynamicImage::ImageRgb16(rgb) => rgb.as_raw().iter().map(|v| to_8_bits(*v)).collect(),
         wide => {
-            notes.push(ImageNote::SixteenBits);
             let rgba: Vec<u8> = wide.into_rgba16().as_raw().iter().map(|v| to_8_bits(*v)).collect();
-            lay_over_fill(&rgba, &mut notes)
+            opaque(&rgba, alpha, &mut notes)
         }
     };
     Ok(Raw { image: ImageRgb8 { size, pixels }, orientation, notes })
@@ -244,11 +250,19 @@ fn over_fill(colour: u8, alpha: u8) -> u8 {
     ((colour * alpha + u32::from(FILL) * (255 - alpha) + 127) / 255) as u8
 }
 
-fn lay_over_fill(rgba: &[u8], notes: &mut Vec<ImageNote>) -> Vec<u8> {
-    if rgba.chunks_exact(4).any(|p| p[3] != u8::MAX) {
-        notes.push(ImageNote::Transparency);
+/// The colours without their opacity; what became of it is noted where any was less than full.
+fn opaque(rgba: &[u8], alpha: Alpha, notes: &mut Vec<ImageNote>) -> Vec<u8> {
+    let (pixels, _) = rgba.as_chunks::<4>();
+    if pixels.iter().any(|&[.., opacity]| opacity != u8::MAX) {
+        notes.push(match alpha {
+            Alpha::OverGrey => ImageNote::Transparency,
+            Alpha::Dropped => ImageNote::AlphaDropped,
+        });
     }
-    rgba.chunks_exact(4).flat_map(|p| [p[0], p[1], p[2]].map(|c| over_fill(c, p[3]))).collect()
+    match alpha {
+        Alpha::OverGrey => pixels.iter().flat_map(|&[r, g, b, a]| [r, g, b].map(|c| over_fill(c, a))).collect(),
+        Alpha::Dropped => pixels.iter().flat_map(|&[r, g, b, _]| [r, g, b]).collect(),
+    }
 }
 
 #[cfg(test)]

@@ -45,6 +45,9 @@ pub fn check(
     }
     let found = records::check_records(&sets, pictures, workers, &mut faults);
     splits::compare(root, &sets, &found, options.overlap, &mut faults);
+    for (set, found) in sets.iter_mut().zip(&found) {
+        set.notes.extend(found.notes.lines().map(|(_, line)| line));
+    }
     let counts = found.into_iter().filter_map(|set| set.counts).collect();
     Checked { sets, counts, faults: faults.into_list() }
 }

@@ -5,10 +5,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::black_and_white::BlackAndWhite;
+use super::broken::leave_out_broken;
 use super::classes::class_names;
 use super::layout::{Listed, Pair, recognise};
 use super::{
-    LabelRule, MissingFiles, SegmentationDataset, SegmentationLayout, SegmentationOptions, SegmentationRecord,
+    BrokenFiles, LabelRule, MissingFiles, SegmentationDataset, SegmentationLayout, SegmentationOptions,
+    SegmentationRecord,
 };
 use crate::error::DataError;
 use crate::fault::{Faults, warning};
@@ -75,6 +77,9 @@ pub(super) fn read(
     let mut images: Vec<_> = pairs.into_iter().map(record).collect();
     refuse_repeated(&mut images, &source, faults);
     leave_out_missing(&mut images, options.missing, &source, &mut notes, faults);
+    if options.broken == BrokenFiles::Skip {
+        leave_out_broken(&mut images, &source, &mut notes, faults)?;
+    }
     if images.is_empty() && faults.errors() == 0 {
         return Err(DataError::Record {
             path: source,
@@ -84,7 +89,7 @@ pub(super) fn read(
             help: "unpack the pictures, or name another split",
         });
     }
-    Ok(SegmentationDataset { name, class_names, images, notes })
+    Ok(SegmentationDataset { name, split: split.clone(), class_names, images, notes })
 }
 
 /// Leaves out records whose id another one has: predictions are written under their ids.

@@ -22,6 +22,8 @@ pub struct SegmentationOptions {
     pub unknown_labels: UnknownLabels,
     /// What to do about missing files.
     pub missing: MissingFiles,
+    /// What to do about files that are cut off, damaged, or of another size than their partner.
+    pub broken: BrokenFiles,
     /// Whether pictures may be trained on and evaluated on; for [`super::check()`].
     pub overlap: Overlap,
 }
@@ -35,4 +37,22 @@ pub enum UnknownLabels {
     Refuse,
     /// They become void: neither trained on nor scored.
     Void,
+}
+
+/// What to do about pictures and masks that are cut off or damaged, and about pairs whose sizes differ.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum BrokenFiles {
+    /// An error when the first of them is read.
+    #[default]
+    Refuse,
+    /// Every file is decoded when the set is opened, and the records of the broken ones are left out, with a note.
+    Skip,
+}
+
+impl BrokenFiles {
+    /// Whether they are refused, as they are where nothing is said.
+    pub fn are_refused(&self) -> bool {
+        *self == Self::Refuse
+    }
 }

@@ -173,6 +173,52 @@ fn missing_files_are_refused_or_left_out() {
     assert!(error.contains("expected at least one id, got none"), "{error}");
 }
 
+/// Rows 7 and 17: what is cut off, damaged or of another size is refused by name, or left out and counted.
+#[test]
+fn broken_files_are_refused_or_left_out() {
+    let (photograph, mask) = (jpeg(6, 4), index_png(6, 4, |x, _| (x % 2) as u8));
+    let root = folder(&[
+        ("images/train/a.jpg", &photograph),
+        ("images/train/b.jpg", &photograph[..photograph.len() - 20]),
+        ("images/train/c.png", &png(6, 4, 1)),
+        ("images/train/d.png", &png(6, 4, 2)),
+        ("images/train/e.png", &png(6, 4, 3)),
+        ("masks/train/a.png", &mask),
+        ("masks/train/b.png", &mask),
+        ("masks/train/c.png", &mask[..mask.len() - 30]),
+        ("masks/train/d.png", &index_png(5, 4, |_, _| 1)),
+        ("masks/train/e.png", b""),
+        ("classes.txt", b"sky\nroad\n"),
+    ]);
+    let train = |broken| {
+        let options = SegmentationOptions { broken, ..SegmentationOptions::default() };
+        SegmentationDataset::open(root.path(), &options, &Split::Train)
+    };
+    // The masks are sampled when the set is opened; of pictures the first that is read stops.
+    assert!(train(BrokenFiles::Refuse).unwrap_err().to_string().contains("masks/train/c.png"));
+    add(root.path(), &[("masks/train/c.png", &mask), ("masks/train/e.png", &mask)]);
+    let whole = train(BrokenFiles::Refuse).unwrap();
+    let refusal = |at: usize| whole.images[at].read().unwrap_err().to_string();
+    assert!(refusal(1).contains("b.jpg") && refusal(1).contains("ends before its end marker"), "{}", refusal(1));
+    assert!(refusal(3).contains("5x4") && refusal(3).contains("6x4"), "{}", refusal(3));
+    assert!(refusal(3).contains("broken = \"skip\""), "{}", refusal(3));
+
+    add(root.path(), &[("masks/train/c.png", &mask[..mask.len() - 30]), ("masks/train/e.png", b"")]);
+    let left = train(BrokenFiles::Skip).unwrap();
+    assert_eq!(ids(&left), ["a"]);
+    let note = left.notes.last().unwrap();
+    assert!(note.starts_with("4 of 5 pictures are left out: they or their masks are broken, first "), "{note}");
+    assert!(note.contains("b.jpg: it ends before its end marker"), "{note}");
+    assert_eq!(train(BrokenFiles::Skip).unwrap(), left, "the same every time");
+
+    // A coloured mask is no broken one: it stays, and is refused.
+    add(root.path(), &[("masks/train/a.png", &png(6, 4, 9))]);
+    assert!(train(BrokenFiles::Skip).unwrap_err().to_string().contains("got RGB"));
+    add(root.path(), &[("masks/train/a.png", b"")]);
+    let error = train(BrokenFiles::Skip).unwrap_err().to_string();
+    assert!(error.contains("its 5 pictures: expected a whole one with its mask, got none"), "{error}");
+}
+
 /// Row 4: a foreground of 255 is void and would teach nothing.
 #[test]
 fn masks_of_black_and_white_stop_with_an_explanation() {
@@ -232,7 +278,7 @@ fn every_real_picture_has_its_labels() {
             assert_eq!(set.images.len(), pictures, "{folder} {split}");
             let mut has_void = false;
             for record in &set.images {
-                let LabelledImage { image, labels } = record.read().unwrap();
+                let LabelledImage { image, labels, .. } = record.read().unwrap();
                 assert_eq!((image.size.width, image.size.height), (labels.width, labels.height));
                 assert!(labels.labels.iter().all(|&label| usize::from(label) < set.class_names.len() || label == VOID));
                 has_void |= labels.labels.contains(&VOID);

@@ -12,6 +12,7 @@ use wrs_train::plan::{Accumulation, Plan};
 use crate::error::SegmentationError;
 use crate::init::load_init;
 use crate::model::DeepLabV3;
+use crate::previews::Previews;
 use crate::recipe::{DataSource, Recipe};
 use crate::sample;
 
@@ -21,42 +22,54 @@ const FEW_PICTURES: u64 = 8;
 /// Classes of made-up scenes beside the shapes.
 const BACKGROUND: usize = 1;
 
-/// Checks a data set by itself: the given splits of it.  Without `pictures`, they are decoded where they are few.
+/// How data is looked at.
+#[derive(Clone, Debug)]
+pub struct Look {
+    /// How much of each picture is read; without it, they are decoded where they are few.
+    pub pictures: Option<Pictures>,
+    /// Threads that read them.
+    pub workers: usize,
+    /// Pictures that are drawn with their classes, if any are.
+    pub previews: Option<Previews>,
+}
+
+/// Checks a data set by itself: the given splits of it.
+///
+/// # Errors
+/// [`SegmentationError::Folder`] where previews cannot be written.
 pub fn check_folder(
     root: &Path,
     options: &SegmentationOptions,
     splits: &[String],
-    pictures: Option<Pictures>,
-    workers: usize,
-) -> Findings {
-    let mut findings = Findings::default();
-    let splits: Vec<_> = splits.iter().map(|name| Split::from(name.as_str())).collect();
-    look_at(&mut findings, root, options, &splits, pictures, workers);
-    findings
-}
-
-/// Checks a recipe, its data and the weights it starts from; `source` is the recipe's name.  Without `pictures`, they are
-/// decoded where they are few.
-///
-/// # Errors
-/// [`SegmentationError::Usage`] for a recipe that was not told where its data is.
-pub fn check_recipe(
-    recipe: &Recipe,
-    source: &str,
-    pictures: Option<Pictures>,
-    workers: usize,
+    look: &Look,
 ) -> Result<Findings, SegmentationError> {
     let mut findings = Findings::default();
+    let splits: Vec<_> = splits.iter().map(|name| Split::from(name.as_str())).collect();
+    look_at(&mut findings, root, options, &splits, look)?;
+    Ok(findings)
+}
+
+/// Checks a recipe, its data and the weights it starts from; `source` is the recipe's name.
+///
+/// # Errors
+/// [`SegmentationError::Usage`] for a recipe that was not told where its data is, or whose data is not made yet where
+/// previews are wanted; [`SegmentationError::Folder`] where previews cannot be written.
+pub fn check_recipe(recipe: &Recipe, source: &str, look: &Look) -> Result<Findings, SegmentationError> {
+    let mut findings = Findings::default();
     let source = PathBuf::from(source);
-    let (train, classes) = match &recipe.data.source {
+    let (train, classes, images) = match &recipe.data.source {
+        DataSource::Scenes(_) if look.previews.is_some() => {
+            let text = format!("--previews: recipe `{}` draws its data when a run begins", recipe.name);
+            return Err(SegmentationError::Usage(format!("{text}\nhelp: wrs check RUN/scenes --previews DIR")));
+        }
         DataSource::Scenes(scenes) => {
             findings.facts.push("data    made-up scenes, drawn when a run begins".to_owned());
-            (None, scenes.classes + BACKGROUND)
+            (None, scenes.classes + BACKGROUND, scenes.train as u64)
         }
         DataSource::Folder { .. } => {
             let (root, options) = sample::folder(recipe)?;
             let splits = [&recipe.data.train_split, &recipe.data.val_split].map(|name| Split::from(name.as_str()));
-            let sets = look_at(&mut findings, root, &options, &splits, pictures, workers);
+            let sets = look_at(&mut findings, root, &options, &splits, look)?;
             // Where a split could not be read, the faults say so.
             let Ok([mut train, mut val]) = <[SegmentationDataset; 2]>::try_from(sets) else { return Ok(findings) };
             for set in [&mut train, &mut val] {
@@ -66,15 +79,18 @@ pub fn check_recipe(
                     }
                 }
             }
-            let classes = train.class_names.len();
-            (Some(train), classes)
+            let (classes, images) = (train.class_names.len(), train.images.len() as u64);
+            (Some(train), classes, images)
         }
     };
     let (_, params) = DeepLabV3::new(&recipe.model, classes, recipe.seed);
     let params = check_network(recipe, &source, params, &mut findings);
-    if let Some(problem) = few_pictures(recipe, &params) {
+    if let Some(problem) = few_pictures(recipe, images, &params) {
         let help = "take more, or freeze the backbone: a batch norm's statistics are noise below";
         findings.push(Severity::Warning, &source, &problem, help);
+    }
+    if let Some(problem) = recipe.model.strange_rates() {
+        findings.push(Severity::Warning, &source, &problem, "leave `model.rates` away, unless you mean them");
     }
     if let Some(train) = &train {
         check_course(recipe, &source, train, &mut findings);
@@ -88,25 +104,27 @@ fn look_at(
     root: &Path,
     options: &SegmentationOptions,
     splits: &[Split],
-    pictures: Option<Pictures>,
-    workers: usize,
-) -> Vec<SegmentationDataset> {
-    let look = |pictures| check_data(root, options, splits, pictures, workers);
-    let mut checked = look(Pictures::Headers);
-    let count: usize = checked.sets.iter().map(|set| set.images.len()).sum();
-    let (pictures, left_out) = Pictures::or_by_count(pictures, count);
+    look: &Look,
+) -> Result<Vec<SegmentationDataset>, SegmentationError> {
+    let checked = |pictures| check_data(root, options, splits, pictures, look.workers);
+    let mut found = checked(Pictures::Headers);
+    let count: usize = found.sets.iter().map(|set| set.images.len()).sum();
+    let (pictures, left_out) = Pictures::or_by_count(look.pictures, count);
     if pictures == Pictures::All {
-        checked = look(pictures);
+        found = checked(pictures);
     }
     findings.facts.extend(left_out);
-    for set in &checked.sets {
+    for set in &found.sets {
         findings.facts.push(format!("data    {}: {} images", set.name, set.images.len()));
         findings.facts.extend(set.notes.iter().map(|note| format!("        {note}")));
-        let counts = checked.counts.iter().find(|counts| counts.set == set.name);
+        let counts = found.counts.iter().find(|counts| counts.set == set.name);
         findings.facts.extend(counts.map(|counts| format!("        {counts}")));
+        if let Some(previews) = &look.previews {
+            findings.facts.push(previews.draw(set)?);
+        }
     }
-    findings.faults.extend(checked.faults);
-    checked.sets
+    findings.faults.extend(found.faults);
+    Ok(found.sets)
 }
 
 fn check_network(recipe: &Recipe, source: &Path, mut params: Params, findings: &mut Findings) -> Params {
@@ -133,9 +151,42 @@ fn check_course(recipe: &Recipe, source: &Path, train: &SegmentationDataset, fin
     findings.facts.push(format!("epoch   {per_epoch} batches of {}", recipe.batch));
 }
 
-/// A warning about batches in which norms see too few pictures to be trusted, where any norm still learns.
-pub(crate) fn few_pictures(recipe: &Recipe, params: &Params) -> Option<String> {
+/// A warning about batches in which norms see too few pictures to be trusted, where any norm still learns; `images` is how
+/// many there are to train on.
+pub(crate) fn few_pictures(recipe: &Recipe, images: u64, params: &Params) -> Option<String> {
     let learns = params.filters().iter().any(|filter| !params.is_frozen(filter.mean));
-    let few = learns && recipe.batch.get() < FEW_PICTURES;
-    few.then(|| format!("batch: norms see {} pictures at once, fewer than {FEW_PICTURES}", recipe.batch))
+    match recipe.batch.get().min(images) {
+        1 if learns => Some(format!(
+            "batch: norms see 1 picture at once, fewer than {FEW_PICTURES}; the pooling branch's, which sees a single value, \
+             keeps to its running statistics"
+        )),
+        few if learns && few < FEW_PICTURES => {
+            Some(format!("batch: norms see {few} pictures at once, fewer than {FEW_PICTURES}"))
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Rows 9 and 32 of the edge cases.
+    #[test]
+    fn few_pictures_are_warned_of_where_norms_learn() {
+        let told = |batch: &str, images: u64, freeze: &[&str]| {
+            let text = crate::recipe::RECIPES[0].1;
+            let set = [("batch".to_owned(), batch.to_owned()), ("model.width".to_owned(), "0.0625".to_owned())];
+            let recipe = Recipe::load("demo-segmentation", text, &set).unwrap().recipe;
+            let (_, mut params) = DeepLabV3::new(&recipe.model, 3, 0);
+            freeze.iter().for_each(|part| assert!(params.freeze(part) > 0));
+            few_pictures(&recipe, images, &params)
+        };
+        assert_eq!(told("8", 100, &[]), None);
+        assert!(told("7", 100, &[]).unwrap().contains("norms see 7 pictures at once, fewer than 8"));
+        assert!(told("8", 5, &[]).unwrap().contains("norms see 5 pictures"), "there are no more");
+        assert!(told("1", 100, &[]).unwrap().contains("1 picture at once"));
+        assert!(told("8", 1, &[]).unwrap().contains("keeps to its running statistics"));
+        assert_eq!(told("1", 100, &["backbone", "classifier"]), None, "frozen norms see no batch");
+    }
 }

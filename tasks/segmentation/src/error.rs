@@ -64,6 +64,14 @@ pub enum SegmentationError {
     /// A weights file.
     #[error(transparent)]
     Weights(#[from] WeightsError),
+    /// A weights file of a network that is told by its names.
+    #[error("{source}\n      it looks like {guess}")]
+    OtherNetwork {
+        /// What does not fit.
+        source: WeightsError,
+        /// What the file is likely of.
+        guess: String,
+    },
     /// The classes cannot be drawn.
     #[error(transparent)]
     Draw(#[from] DrawError),

@@ -1,17 +1,18 @@
 //! The class of every pixel, and what that is worth.
 //!
 //! Legend: `H W` the picture's pixels, `h w` cells of the logits, `K` classes.  The protocol is DeepLab's "native": each
-//! picture whole, at its own size, alone, scored at its own pixels.
+//! picture whole, at its own size, alone, scored at its own pixels; "tiled" where any picture has too many of them.
 
+mod tiles;
 mod views;
 
 use std::path::Path;
 use std::sync::Arc;
 
-use wrs_datasets::image::read_image;
+use wrs_datasets::image::{NoteCounts, probe};
 use wrs_datasets::label_map::LabelMap;
 use wrs_datasets::loader::Loader;
-use wrs_datasets::segmentation::{LabelledImage, SegmentationDataset, SegmentationRecord};
+use wrs_datasets::segmentation::{LabelledImage, SegmentationDataset, SegmentationRecord, read_picture};
 use wrs_datasets::{ImageRgb8, ImageSize};
 use wrs_eval::{AbsentClasses, ConfusionMatrix, ImageConfusion, SegmentationMetrics};
 use wrs_nn::{Dims, InputGradient, Params, Pass, Value};
@@ -20,6 +21,8 @@ use wrs_ops::conv::Algorithms;
 use crate::error::SegmentationError;
 use crate::model::DeepLabV3;
 use crate::recipe::{EvaluationSettings, InputSettings};
+
+pub use tiles::TilePlan;
 
 /// Pictures that may wait for the network.
 const AHEAD: usize = 2;
@@ -44,6 +47,8 @@ pub struct Segmented {
     pub labels: LabelMap,
     /// Logits that are not finite: a sign that the network is broken.
     pub not_finite: usize,
+    /// Whether the picture, or a view of it, was cut into tiles.
+    pub is_tiled: bool,
 }
 
 impl Segmenter<'_> {
@@ -55,13 +60,32 @@ impl Segmenter<'_> {
         if !settings.is_plain() {
             return views::segment(self, image, settings);
         }
-        let logits = self.logits(image)?;
+        let logits = self.logits(image, settings)?;
         let labels = self.net.labels(&logits, [image.size.height, image.size.width])?;
-        Ok(Segmented { labels: label_map(image.size, labels), not_finite: not_finite(&logits) })
+        let is_tiled = self.plan(image.size, settings).is_some();
+        Ok(Segmented { labels: label_map(image.size, labels), not_finite: not_finite(&logits), is_tiled })
+    }
+
+    /// How the largest view of a picture of this size is cut into tiles, where it is.
+    pub fn plan(&self, size: ImageSize, settings: &EvaluationSettings) -> Option<TilePlan> {
+        let largest = settings.scales.iter().copied().fold(0.0, f64::max);
+        self.plan_of_view(views::scaled(size, largest), settings)
+    }
+
+    fn plan_of_view(&self, size: ImageSize, settings: &EvaluationSettings) -> Option<TilePlan> {
+        TilePlan::new(size, settings.max_pixels?, self.net.output_stride())
     }
 
     /// `[1, h, w, K]`, before they are brought to the picture's size.
-    fn logits(&self, image: &ImageRgb8) -> Result<Value, SegmentationError> {
+    fn logits(&self, image: &ImageRgb8, settings: &EvaluationSettings) -> Result<Value, SegmentationError> {
+        match self.plan_of_view(image.size, settings) {
+            Some(plan) => tiles::logits(self, image, &plan),
+            None => self.whole_logits(image),
+        }
+    }
+
+    /// The same of a picture that is seen at once.
+    fn whole_logits(&self, image: &ImageRgb8) -> Result<Value, SegmentationError> {
         let dims = Dims { n: 1, h: image.size.height, w: image.size.width, c: 3 };
         let mut pass = Pass::eval(self.params, self.algorithms);
         let x = pass.input(dims, self.input.pixels([image]).into(), InputGradient::Skipped);
@@ -88,6 +112,10 @@ pub struct Evaluation {
     pub by_image: Vec<ImageConfusion>,
     /// Logits that are not finite.
     pub not_finite: usize,
+    /// Pictures that were cut into tiles.
+    pub tiled: usize,
+    /// Remarks on the pictures.
+    pub notes: NoteCounts,
 }
 
 /// What is done with each picture's classes besides counting.
@@ -114,18 +142,21 @@ pub fn evaluate(
     let pictures = Loader::start(workers, workers + AHEAD, data.images.clone(), make)?;
     let mut whole = ConfusionMatrix::new(classes)?;
     let (mut by_image, mut broken) = (Vec::with_capacity(data.images.len()), 0);
+    let (mut tiled, mut remarks) = (0, NoteCounts::default());
     for (picture, record) in pictures.zip(&data.images) {
-        let LabelledImage { image, labels } = picture?;
+        let LabelledImage { image, labels, notes } = picture?;
+        remarks.add(&record.id, &notes);
         let segmented = segmenter.segment(&image, settings)?;
         let mut confusion = ConfusionMatrix::new(classes)?;
         confusion.add(&labels.labels, &segmented.labels.labels)?;
         whole.merge(&confusion)?;
         by_image.push(ImageConfusion::of(&record.id, &confusion));
         broken += segmented.not_finite;
+        tiled += usize::from(segmented.is_tiled);
         keep(record, &segmented.labels)?;
     }
     let metrics = whole.metrics(AbsentClasses::Skip).named(&data.class_names)?;
-    Ok(Evaluation { metrics, confusion: whole, by_image, not_finite: broken })
+    Ok(Evaluation { metrics, confusion: whole, by_image, not_finite: broken, tiled, notes: remarks })
 }
 
 /// Runs a network over a split whose classes nobody tells; `keep` has them.
@@ -156,7 +187,21 @@ pub fn segment_file(
     path: &Path,
     settings: &EvaluationSettings,
 ) -> Result<(ImageRgb8, Segmented), SegmentationError> {
-    let image = read_image(path, None)?.image;
+    let image = read_picture(path)?.image;
     let segmented = segmenter.segment(&image, settings)?;
     Ok((image, segmented))
+}
+
+/// How many of a split's pictures are too large to be seen at once, and how the largest of them is cut, for people; none
+/// where all are seen whole.  Of a picture whose header cannot be read nothing is said: reading it will say more.
+pub fn tell_tiles(
+    segmenter: &Segmenter<'_>,
+    data: &SegmentationDataset,
+    settings: &EvaluationSettings,
+) -> Option<String> {
+    settings.max_pixels?;
+    let sizes = data.images.iter().filter_map(|record| Some(probe(&record.image).ok()?.stored));
+    let plans: Vec<_> = sizes.filter_map(|size| segmenter.plan(size, settings)).collect();
+    let largest = plans.iter().max_by_key(|plan| plan.tiles())?;
+    Some(format!("tiles   {} of {} pictures; the largest: {largest}", plans.len(), data.images.len()))
 }

@@ -4,8 +4,10 @@ use std::path::Path;
 
 use wrs_nn::Params;
 use wrs_weights::safetensors::{Strictness, load_into_prefixed, read_names};
+use wrs_weights::{LoadReport, WeightsError};
 
 use crate::error::SegmentationError;
+use crate::variant;
 
 /// What the names of the network's ResNet begin with.
 const BACKBONE: &str = "backbone.";
@@ -16,21 +18,37 @@ const BARE_STEM: &str = "conv1.weight";
 /// The classifier of such a file, for classes that are not ours.
 const BARE_CLASSIFIER: &str = "fc.";
 
+/// The layer with a row for each class.
+const LAST_LAYER: &str = "classifier.4.weight";
+
 /// Starts a network from a safetensors file under torchvision's names, as far as it fits; says in a few lines what was loaded
 /// and what starts afresh.
 ///
 /// The file holds a whole DeepLabv3, or a ResNet alone (`conv1`, `layer1`, …, as torchvision's for ImageNet), which starts the
 /// backbone.
 ///
+/// What a file of another network is likely of is said, too.
+///
 /// # Errors
-/// [`SegmentationError::Weights`] for a file of which nothing fits; the network is then to be thrown away.
+/// [`SegmentationError::Weights`] or [`SegmentationError::OtherNetwork`] for a file of which nothing fits; the network is then
+/// to be thrown away.
 pub fn load_init(path: &Path, params: &mut Params) -> Result<Vec<String>, SegmentationError> {
     let names = read_names(path)?;
     let is_backbone =
         names.iter().any(|name| name == BARE_STEM) && !names.iter().any(|name| name.starts_with(BACKBONE));
     let prefix = if is_backbone { BACKBONE } else { "" };
-    let mut report = load_into_prefixed(params, path, prefix, Strictness::Partial)?;
-    let mut notes = Vec::new();
+    let ours: Vec<String> = params.iter().map(|(_, p)| p.name.clone()).collect();
+    let theirs: Vec<String> = names.iter().map(|name| format!("{prefix}{name}")).collect();
+    let guess = variant::guess(&theirs, &ours);
+    let loaded = load_into_prefixed(params, path, prefix, Strictness::Partial);
+    let mut report = loaded.map_err(|source| match (source, &guess) {
+        (source @ WeightsError::NothingFits { .. }, Some(guess)) => {
+            SegmentationError::OtherNetwork { source, guess: guess.clone() }
+        }
+        (source, _) => source.into(),
+    })?;
+    let mut notes: Vec<_> = guess.map(|guess| format!("        it looks like {guess}")).into_iter().collect();
+    notes.extend(other_classes(&report));
     if is_backbone {
         notes.push(format!("        a backbone alone: its names stand for ours below `{BACKBONE}`"));
         let passed_over = report.unexpected.extract_if(.., |name| name.starts_with(BARE_CLASSIFIER));
@@ -41,11 +59,19 @@ pub fn load_init(path: &Path, params: &mut Params) -> Result<Vec<String>, Segmen
     Ok(lines)
 }
 
+/// A line about a file whose last layer is for another number of classes.
+fn other_classes(report: &LoadReport) -> Option<String> {
+    let last = report.mismatched.iter().find(|mismatch| mismatch.name == LAST_LAYER)?;
+    let (ours, theirs) = (last.expected.first()?, last.got.first()?);
+    let text = format!("        it is for {theirs} classes, the data has {ours}: the last layer starts afresh");
+    (ours != theirs).then(|| format!("{text}; to keep it, train on data of its classes in their order"))
+}
+
 #[cfg(test)]
 mod tests {
     use wrs_backbones::{OutputStride, ResNetDepth};
     use wrs_nn::{Init, ParamsBuilder, Role};
-    use wrs_weights::{Metadata, WeightsError, safetensors};
+    use wrs_weights::{Metadata, safetensors};
 
     use super::*;
     use crate::model::DeepLabV3;
@@ -114,9 +140,15 @@ mod tests {
         let (file, mut params) = (network(21, 1), network(7, 2));
         let lines = load(&file, &mut params).unwrap();
         let last = ["classifier.4.weight", "classifier.4.bias"];
-        assert_eq!(lines.len(), 3, "{lines:#?}");
-        assert!(lines[1].ends_with("classifier.4.weight: expected [7, 16, 1, 1], got [21, 16, 1, 1]"), "{}", lines[1]);
-        assert!(lines[2].ends_with("classifier.4.bias: expected [7], got [21]"), "{}", lines[2]);
+        assert_eq!(lines.len(), 4, "{lines:#?}");
+        // Row 20 of the edge cases: both numbers of classes and the mend.
+        assert!(
+            lines[1].contains("it is for 21 classes, the data has 7") && lines[1].contains("to keep it"),
+            "{}",
+            lines[1]
+        );
+        assert!(lines[2].ends_with("classifier.4.weight: expected [7, 16, 1, 1], got [21, 16, 1, 1]"), "{}", lines[2]);
+        assert!(lines[3].ends_with("classifier.4.bias: expected [7], got [21]"), "{}", lines[3]);
         for ((id, p), (other, _)) in params.iter().zip(file.iter()) {
             let expected = if last.contains(&p.name.as_str()) { network(7, 2) } else { file.clone() };
             let other = if last.contains(&p.name.as_str()) { id } else { other };
@@ -130,5 +162,27 @@ mod tests {
         let strange = resnet(&params, "encoder.");
         let refusal = load(&strange, &mut params).unwrap_err();
         assert!(matches!(refusal, SegmentationError::Weights(WeightsError::NothingFits { .. })), "{refusal}");
+    }
+
+    /// Row 21 of the edge cases: a decoder's tensors, and a whole network in a wrapper.
+    #[test]
+    fn files_of_other_variants_are_guessed() {
+        let renamed = |of: &Params, from: &str, to: &str| {
+            let mut builder = ParamsBuilder::new();
+            let mut root = builder.root();
+            for (_, p) in of.iter() {
+                let name = p.name.strip_prefix(from).map_or(p.name.clone(), |rest| format!("{to}{rest}"));
+                root.add(&name, p.role, &p.shape, Init::Constant(0.25));
+            }
+            builder.build(0)
+        };
+        let mut params = network(21, 1);
+        let plus = renamed(&params, "classifier.", "decoder.");
+        let lines = load(&plus, &mut params).unwrap();
+        assert!(lines[1].contains("it looks like DeepLabv3+"), "{lines:#?}");
+        let wrapped = renamed(&params, "", "module.");
+        let refusal = load(&wrapped, &mut params).unwrap_err();
+        assert!(matches!(refusal, SegmentationError::OtherNetwork { .. }), "{refusal}");
+        assert!(refusal.to_string().contains("DataParallel") && refusal.to_string().contains("help:"), "{refusal}");
     }
 }

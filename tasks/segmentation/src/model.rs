@@ -3,13 +3,15 @@
 //!
 //! Legend: `B` batch, `H W` input pixels, `h w` cells, `K` classes.
 
+use std::ops::Range;
+
 use wrs_backbones::{Backbone, OutputStride, ResNet, ResNetDepth};
 use wrs_nn::{
     Conv, ConvBn, ConvBnConfig, ConvBnNames, ConvConfig, ConvInit, Corners, Dims, NnError, NormConfig, Params,
     ParamsBuilder, Pass, Scope, Value, dropout, resize_bilinear,
 };
 use wrs_ops::Activation;
-use wrs_ops::resize::{Interpolation, ResizeShape, resize, resize_argmax};
+use wrs_ops::resize::{Interpolation, ResizeShape, resize_argmax, resize_rows};
 
 use crate::aspp::{Aspp, AsppShape};
 use crate::net::{AuxiliaryConfig, Head, ModelConfig};
@@ -35,6 +37,7 @@ pub struct DeepLabV3 {
     auxiliary: Option<Auxiliary>,
     corners: Corners,
     classes: usize,
+    stride: usize,
 }
 
 /// What a forward pass gives.
@@ -115,12 +118,26 @@ impl DeepLabV3 {
         let auxiliary = config.auxiliary.map(|auxiliary| {
             Auxiliary::new(&mut scope.sub("aux_classifier"), layers, auxiliary, maps[AUXILIARY_MAP].channels, classes)
         });
-        Self { backbone, aspp, refine, predict, auxiliary, corners: config.corners(), classes }
+        Self {
+            backbone,
+            aspp,
+            refine,
+            predict,
+            auxiliary,
+            corners: config.corners(),
+            classes,
+            stride: config.output_stride.pixels(),
+        }
     }
 
     /// Number of classes, `K`.
     pub fn classes(&self) -> usize {
         self.classes
+    }
+
+    /// Input pixels between neighbouring cells of the logits: cell `i` lies on pixel `stride * i`.
+    pub fn output_stride(&self) -> usize {
+        self.stride
     }
 
     /// # Shapes
@@ -183,17 +200,17 @@ impl DeepLabV3 {
         Ok(labels)
     }
 
-    /// The logits of every pixel, from [`Self::forward_low`], at any size.
+    /// The logits of the pixels of some rows of one picture, from [`Self::forward_low`], at any size.
     ///
     /// # Shapes
-    /// `low` `[B, h, w, K]` to `[B, H, W, K]`, `size` being `[H, W]`.
+    /// `low` `[1, h, w, K]` to `[rows, W, K]`, `size` being `[H, W]`.
     ///
     /// # Errors
-    /// [`NnError::Shape`] when a size is 0.
-    pub fn grown(&self, low: &Value, size: [usize; 2]) -> Result<Vec<f32>, NnError> {
+    /// [`NnError::Shape`] when a size is 0, or there are no such rows.
+    pub fn grown_rows(&self, low: &Value, size: [usize; 2], rows: Range<usize>) -> Result<Vec<f32>, NnError> {
         let shape = growth(low, size);
-        let mut logits = vec![0.0; shape.output_values()];
-        resize(&shape, Interpolation::Bilinear(self.corners), low.buffer().host(), &mut logits)
+        let mut logits = vec![0.0; rows.len() * size[1] * shape.channels];
+        resize_rows(&shape, Interpolation::Bilinear(self.corners), rows, low.buffer().host(), &mut logits)
             .map_err(|source| NnError::Shape { layer: "logits".to_owned(), source })?;
         Ok(logits)
     }

@@ -12,12 +12,13 @@ use std::path::{Path, PathBuf};
 use image::RgbImage;
 use serde::{Deserialize, Serialize};
 use wrs_datasets::ImageRgb8;
+use wrs_datasets::image::probe;
 use wrs_datasets::label_map::{LabelMap, LabelMapError, encode_label_map, voc_palette};
 use wrs_draw::{FolderError, MaskStyle, OutputFolder, grid, write_file, write_png};
 use wrs_ops::conv::Algorithms;
 
 use crate::error::SegmentationError;
-use crate::evaluate::{Segmented, segment_file};
+use crate::evaluate::{Segmented, TilePlan, segment_file};
 use crate::recipe::EvaluationSettings;
 use crate::saved::SavedNet;
 
@@ -107,6 +108,8 @@ pub struct PredictedPicture {
     pub mask: Option<PathBuf>,
     /// Logits that are not finite: a sign that the network is broken.
     pub not_finite: usize,
+    /// How it was looked at: `native`, `tiled`, `multi-scale` or `multi-scale-tiled`.
+    pub protocol: &'static str,
 }
 
 /// One class of a picture.
@@ -123,10 +126,28 @@ pub struct PredictedClass {
 /// How pictures are looked at.
 #[derive(Clone, Debug)]
 pub struct PredictOptions {
-    /// Sizes and mirrors; without it, the network's own evaluation's.
+    /// Sizes, mirrors and tiles; without it, the network's own evaluation's.
     pub views: Option<EvaluationSettings>,
     /// Which kernels.
     pub algorithms: Algorithms,
+}
+
+impl PredictOptions {
+    fn views<'a>(&'a self, saved: &'a SavedNet) -> &'a EvaluationSettings {
+        self.views.as_ref().unwrap_or(&saved.description.evaluation)
+    }
+}
+
+/// How a file's picture is cut into tiles, where it is: by its header, before anything is computed.
+///
+/// # Errors
+/// [`SegmentationError::Data`] for a file that is no picture.
+pub fn tile_plan(
+    saved: &SavedNet,
+    path: &Path,
+    options: &PredictOptions,
+) -> Result<Option<TilePlan>, SegmentationError> {
+    Ok(saved.segmenter(options.algorithms).plan(probe(path)?.upright, options.views(saved)))
 }
 
 /// Gives the pixels of a file's picture classes and writes what is wanted of it.
@@ -150,6 +171,7 @@ pub fn predict(
         drawn: outputs.picture(path)?,
         mask: outputs.mask(path)?,
         not_finite: segmented.not_finite,
+        protocol: options.views(saved).protocol(segmented.is_tiled),
     };
     if let Some(target) = &predicted.mask {
         write_mask(&segmented.labels, target)?;
@@ -194,11 +216,11 @@ fn segment(
     path: &Path,
     options: &PredictOptions,
 ) -> Result<(ImageRgb8, Segmented), SegmentationError> {
-    let views = options.views.as_ref().unwrap_or(&saved.description.evaluation);
-    segment_file(saved.segmenter(options.algorithms), path, views)
+    segment_file(saved.segmenter(options.algorithms), path, options.views(saved))
 }
 
-fn overlay(picture: &ImageRgb8, labels: &LabelMap, names: &[String]) -> Result<RgbImage, SegmentationError> {
+/// A picture with the classes of its pixels over it, and their legend.
+pub(crate) fn overlay(picture: &ImageRgb8, labels: &LabelMap, names: &[String]) -> Result<RgbImage, SegmentationError> {
     let (width, height) = (picture.size.width as u32, picture.size.height as u32);
     let drawable = RgbImage::from_raw(width, height, picture.pixels.clone()).unwrap_or_default();
     // Most of a picture is background; its pixels are left as they are, where the classes have one.

@@ -1,5 +1,7 @@
 //! What a segmentation recipe says: everything that changes a result, nothing hidden.
 
+mod evaluation;
+
 use std::num::NonZeroU64;
 use std::path::PathBuf;
 
@@ -7,12 +9,14 @@ use serde::{Deserialize, Serialize};
 pub use wrs_datasets::augment::InputSettings;
 use wrs_datasets::augment::segmentation::SegmentationAugment;
 use wrs_datasets::scenes::ScenesOptions;
-use wrs_datasets::segmentation::{MissingFiles, Overlap, SegmentationLayout, UnknownLabels};
+use wrs_datasets::segmentation::{BrokenFiles, MissingFiles, Overlap, SegmentationLayout, UnknownLabels};
 use wrs_optim::{OptimizerConfig, Regularizer, Schedule};
 use wrs_train::recalibrate::RecalibrateBn;
 use wrs_train::recipe::{Loaded, RecipeOrSetting, RunLength, SettingError, parse};
 
 use crate::net::ModelConfig;
+
+pub use evaluation::EvaluationSettings;
 
 /// The recipes that come with the program: name and text.
 pub const RECIPES: [(&str, &str); 6] = [
@@ -150,43 +154,14 @@ pub enum DataSource {
         unknown_labels: UnknownLabels,
         /// What becomes of pictures and masks that are listed but not there.
         missing: MissingFiles,
+        /// What becomes of files that are cut off or damaged, and of pairs whose sizes differ; without it, they are refused.
+        #[serde(default, skip_serializing_if = "BrokenFiles::are_refused")]
+        broken: BrokenFiles,
         /// Whether pictures may be trained on and evaluated on.
         overlap: Overlap,
     },
     /// Made-up scenes, written into the run's directory.
     Scenes(ScenesOptions),
-}
-
-/// How pictures are evaluated: whole, at their own size, one at a time.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct EvaluationSettings {
-    /// Factors of the picture's size; the probabilities of several are averaged.
-    pub scales: Vec<f64>,
-    /// Whether each is looked at mirrored, too.
-    pub flip: bool,
-}
-
-impl EvaluationSettings {
-    /// The factors that DeepLab's published numbers with several scales are at, mirrored too.
-    pub fn multi_scale() -> Self {
-        Self { scales: vec![0.5, 0.75, 1.0, 1.25, 1.5, 1.75], flip: true }
-    }
-
-    /// Whether the picture is looked at once, as it is.
-    #[allow(clippy::float_cmp)] // exactly 1, or another number
-    pub fn is_plain(&self) -> bool {
-        self.scales == [1.0] && !self.flip
-    }
-
-    pub(crate) fn check(&self) -> Result<(), SettingError> {
-        let in_range = |scale: &f64| scale.is_finite() && *scale > 0.0 && *scale <= 8.0;
-        if !self.scales.is_empty() && self.scales.iter().all(in_range) {
-            return Ok(());
-        }
-        let expected = "one factor or more, each above 0 and at most 8".to_owned();
-        Err(SettingError { key: "evaluation.scales", expected, got: format!("{:?}", self.scales) })
-    }
 }
 
 impl Recipe {
@@ -263,6 +238,7 @@ mod tests {
             ("input.std", "[1.0, 0.0, 1.0]", "input.std"),
             ("input.mean", "[2.0, 0.0, 1.0]", "input.mean"),
             ("evaluation.scales", "[]", "evaluation.scales"),
+            ("evaluation.max-pixels", "1023", "evaluation.max-pixels"),
             ("augment.scale", "[2.0, 0.5]", "scale"),
             ("augment.flip-left-right", "1.5", "flip-left-right"),
             ("model.dropout", "1.0", "dropout"),

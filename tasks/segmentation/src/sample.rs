@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use wrs_datasets::augment::Draw;
 use wrs_datasets::augment::segmentation::SegmentationAugment;
+use wrs_datasets::image::ImageNote;
 use wrs_datasets::loader::{Loader, epoch_order};
 use wrs_datasets::scenes::write_segmentation_scenes;
 use wrs_datasets::segmentation::{
@@ -171,17 +172,26 @@ pub fn read_options(recipe: &Recipe) -> SegmentationOptions {
         DataSource::Scenes(_) => {
             SegmentationOptions { layout: Some(SegmentationLayout::Voc), ..SegmentationOptions::default() }
         }
-        DataSource::Folder { layout, class_names, void_labels, mask_map, unknown_labels, missing, overlap, .. } => {
-            SegmentationOptions {
-                layout: *layout,
-                class_names: class_names.clone(),
-                void_labels: void_labels.clone(),
-                mask_map: mask_map.clone(),
-                unknown_labels: *unknown_labels,
-                missing: *missing,
-                overlap: *overlap,
-            }
-        }
+        DataSource::Folder {
+            layout,
+            class_names,
+            void_labels,
+            mask_map,
+            unknown_labels,
+            missing,
+            broken,
+            overlap,
+            root: _,
+        } => SegmentationOptions {
+            layout: *layout,
+            class_names: class_names.clone(),
+            void_labels: void_labels.clone(),
+            mask_map: mask_map.clone(),
+            unknown_labels: *unknown_labels,
+            missing: *missing,
+            broken: *broken,
+            overlap: *overlap,
+        },
     }
 }
 
@@ -196,6 +206,8 @@ pub struct Batch {
     pub labels: Vec<u8>,
     /// The pictures it was made of.
     pub ids: Vec<String>,
+    /// What is worth a remark about each of them.
+    pub notes: Vec<Vec<ImageNote>>,
 }
 
 /// Makes batches: a function of the recipe, the data and the place in the run.
@@ -246,17 +258,18 @@ impl Batcher {
         let order = epoch_order(self.images.len(), self.seed, epoch);
         let first = position as usize * self.batch;
         let members = &order[first..(first + self.batch).min(self.trained)];
-        let (mut pictures, mut labels, mut ids) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut pictures, mut labels, mut ids, mut notes) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for &index in members {
             let draw = Draw { seed: self.seed, epoch, index };
             let sample = self.augment.sample(&self.images[index], draw)?;
             pictures.push(sample.image);
             labels.extend(sample.labels.labels);
             ids.push(sample.id);
+            notes.push(sample.notes);
         }
         let side = self.augment.crop;
         let dims = Dims { n: pictures.len(), h: side, w: side, c: 3 };
-        Ok(Batch { dims, pixels: self.input.pixels(&pictures), labels, ids })
+        Ok(Batch { dims, pixels: self.input.pixels(&pictures), labels, ids, notes })
     }
 }
 

@@ -28,7 +28,8 @@ use wrs_weights::safetensors;
 
 use crate::calibrate::recalibrated;
 use crate::error::SegmentationError;
-use crate::evaluate::{Segmenter, evaluate};
+use crate::evaluate::{Segmenter, evaluate, tell_tiles};
+use crate::first_batch::strange_input;
 use crate::init::load_init;
 use crate::loss::loss;
 use crate::model::DeepLabV3;
@@ -37,7 +38,7 @@ use crate::recipe::Recipe;
 use crate::sample::{self, Batch, Batcher};
 use crate::saved::Description;
 
-use talk::{AllVoid, Terms, introduce, tell};
+use talk::{AllVoid, Remarks, Terms, introduce, tell};
 
 /// The metric that decides which weights are the best.
 const BEST_BY: &str = "miou";
@@ -100,6 +101,8 @@ fn steps(recipe: &Recipe, session: &mut Session, options: TrainOptions) -> Resul
     let notes = freeze(&mut params, &recipe.freeze)?;
     let mut optimizer = recipe.regularizer.build_optimizer(&recipe.optimizer, &params)?;
     introduce(recipe, &data, &params, optimizer.as_ref(), &session.run, total, &notes, &mut progress);
+    let segmenter = Segmenter { net: &net, params: &params, input: &recipe.input, algorithms };
+    tell_tiles(&segmenter, &data.val, &recipe.evaluation).into_iter().for_each(|line| progress.say(&line));
 
     // where it stands
     let metadata = Description::of(recipe, &data.val.class_names).metadata()?;
@@ -121,7 +124,7 @@ fn steps(recipe: &Recipe, session: &mut Session, options: TrainOptions) -> Resul
     let mut batches = batcher.start(state.step, total, workers)?;
     let mut gradients = Gradients::new(&params);
     let mut meter = Meter::new();
-    let mut all_void = AllVoid::default();
+    let (mut all_void, mut remarks) = (AllVoid::default(), Remarks::default());
 
     while state.step < total {
         let begun = Instant::now();
@@ -130,6 +133,10 @@ fn steps(recipe: &Recipe, session: &mut Session, options: TrainOptions) -> Resul
         let factors = recipe.schedule.at(step, length);
         let batch = batches.next().ok_or(SegmentationError::OutOfBatches { step: step + 1 })??;
         let images = batch.ids.clone();
+        remarks.count(&batch);
+        if let Some(warning) = (step == 0).then(|| strange_input(&batch)).flatten() {
+            progress.say(&format!("warning: {warning}"));
+        }
         gradients.reset();
         let how = How { seed: recipe.seed, step, auxiliary: recipe.model.auxiliary, algorithms };
         let terms = micro_batch(&net, &mut params, batch, how, &mut gradients)?;
@@ -173,6 +180,7 @@ fn steps(recipe: &Recipe, session: &mut Session, options: TrainOptions) -> Resul
             let result = evaluate(segmenter, &data.val, &recipe.evaluation, workers, &mut |_, _| Ok(()))?;
             tell(&result, state.step, &mut progress);
             all_void.tell(&mut progress);
+            remarks.tell(&result, &mut progress);
             metrics.write(Kind::Val, state.step, epoch, &result.metrics)?;
             // A split of nothing but void has no mIOU: the latest weights are then as good as any.
             let miou = result.metrics.miou;
@@ -216,7 +224,7 @@ fn micro_batch(
     how: How,
     gradients: &mut Gradients,
 ) -> Result<Terms, SegmentationError> {
-    let Batch { dims, pixels, labels, ids } = batch;
+    let Batch { dims, pixels, labels, ids, notes: _ } = batch;
     let mut pass = Pass::train(params, how.algorithms).with_draws(how.seed, how.step);
     let x = pass.input(dims, pixels.into(), InputGradient::Skipped);
     let outputs = net.forward(&mut pass, &x)?;

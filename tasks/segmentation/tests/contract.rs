@@ -176,16 +176,16 @@ fn the_auxiliary_head_adds_its_share() {
 fn one_view_by_the_way_of_several_gives_the_same_classes() {
     let (net, params) = DeepLabV3::new(&config(None), CLASSES, 5);
     let segmenter = Segmenter { net: &net, params: &params, input: &INPUT, algorithms: Algorithms::Fast };
-    let plain = EvaluationSettings { scales: vec![1.0], flip: false };
+    let plain = EvaluationSettings::plain();
     // Twice the same view: not plain, and the same mean.
-    let twice = EvaluationSettings { scales: vec![1.0, 1.0], flip: false };
+    let twice = EvaluationSettings { scales: vec![1.0, 1.0], flip: false, max_pixels: None };
     assert!(plain.is_plain() && !twice.is_plain());
     for (index, (width, height)) in [(1, 1), (7, 50), (40, 33), (64, 17)].into_iter().enumerate() {
         let image = picture(index as u64, ImageSize { width, height });
         let one = segmenter.segment(&image, &plain).unwrap().labels;
         assert_eq!(one.labels.len(), width * height);
         assert_eq!(one, segmenter.segment(&image, &twice).unwrap().labels, "{width}x{height}");
-        let mirrored = EvaluationSettings { scales: vec![0.5, 1.5], flip: true };
+        let mirrored = EvaluationSettings { scales: vec![0.5, 1.5], flip: true, max_pixels: None };
         assert_eq!(segmenter.segment(&image, &mirrored).unwrap().labels.labels.len(), width * height);
     }
 }
@@ -195,7 +195,7 @@ fn mirrored_views_are_symmetric() {
     let (net, params) = DeepLabV3::new(&config(None), CLASSES, 5);
     let segmenter = Segmenter { net: &net, params: &params, input: &INPUT, algorithms: Algorithms::Exact };
     let image = picture(9, ImageSize { width: 32, height: 24 });
-    let both = EvaluationSettings { scales: vec![1.0], flip: true };
+    let both = EvaluationSettings { scales: vec![1.0], flip: true, max_pixels: None };
     let one = segmenter.segment(&image, &both).unwrap().labels;
     let mut mirrored = image.clone();
     wrs_datasets::augment::mirror_pixels(&mut mirrored);
@@ -248,7 +248,7 @@ fn four_pictures_are_learned_by_heart() {
         optimizer.step(&mut params, &mut gradients, &settings).unwrap();
     }
     let segmenter = Segmenter { net: &net, params: &params, input: &INPUT, algorithms: Algorithms::Fast };
-    let plain = EvaluationSettings { scales: vec![1.0], flip: false };
+    let plain = EvaluationSettings::plain();
     let result = evaluate(segmenter, &data, &plain, 1, &mut |_, _| Ok(())).unwrap();
     assert!(result.metrics.miou.unwrap() > 0.95, "{:?}", result.metrics.miou);
     assert_eq!((result.by_image.len(), result.not_finite), (4, 0));

@@ -59,8 +59,9 @@ fn told(result: &Evaluation, global: &Global) -> anyhow::Result<Told> {
 }
 
 fn refuse_segmentations(arguments: &Arguments) -> anyhow::Result<()> {
-    if arguments.num_classes.is_some() || arguments.list.is_some() || arguments.multi_scale {
-        let text = "--num-classes, --list and --multi-scale belong to segmentation; this is detection";
+    let looks_otherwise = arguments.multi_scale || arguments.max_pixels.is_some();
+    if arguments.num_classes.is_some() || arguments.list.is_some() || looks_otherwise {
+        let text = "--num-classes, --list, --multi-scale and --max-pixels belong to segmentation; this is detection";
         return Err(exit::usage(format!("{text}\nhelp: leave them away, or say --task segmentation")));
     }
     Ok(())

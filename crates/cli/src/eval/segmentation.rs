@@ -9,7 +9,7 @@ use wrs_datasets::id_list::read_id_list;
 use wrs_datasets::segmentation::{SegmentationDataset, SegmentationOptions};
 use wrs_eval::{AbsentClasses, MaskNames, SegmentationMetrics, evaluate_folders};
 use wrs_segmentation::SegmentationError;
-use wrs_segmentation::evaluate::{Evaluation, evaluate, segment_all};
+use wrs_segmentation::evaluate::{Evaluation, evaluate, segment_all, tell_tiles};
 use wrs_segmentation::recipe::{EvaluationSettings, Recipe};
 use wrs_segmentation::sample;
 use wrs_segmentation::saved::SavedNet;
@@ -48,8 +48,7 @@ pub fn of_network(named: &Path, arguments: &Arguments, global: &Global) -> anyho
         (None, Some(files), Some(recipe)) => sample::open_split(recipe, files.root(), split)?,
         _ => return needs_data(),
     };
-    let own_views = &saved.description.evaluation;
-    let views = if arguments.multi_scale { EvaluationSettings::multi_scale() } else { own_views.clone() };
+    let views = views(&saved, arguments.multi_scale, arguments.max_pixels)?;
     let submission = arguments.save.as_deref().map(|folder| begin(folder, split)).transpose()?;
     if data.images.iter().all(|image| image.mask.is_none()) {
         return without_masks(&saved, &data, &views, submission.as_ref(), global);
@@ -65,7 +64,16 @@ pub fn of_network(named: &Path, arguments: &Arguments, global: &Global) -> anyho
             eprintln!("{folder}: {images} index PNGs, scored again from the files: the same counts");
         }
     }
-    told(&result.metrics, data.images.len(), Some(&views))
+    told(&result.metrics, data.images.len(), Some((&views, result.tiled)))
+}
+
+/// How pictures are looked at: as the network's own evaluation does, but for what was typed.
+pub fn views(saved: &SavedNet, multi_scale: bool, max_pixels: Option<usize>) -> anyhow::Result<EvaluationSettings> {
+    let own = &saved.description.evaluation;
+    let mut views = if multi_scale { own.multi_scale() } else { own.clone() };
+    views.max_pixels = max_pixels.or(views.max_pixels);
+    views.check().map_err(SegmentationError::from)?;
+    Ok(views)
 }
 
 fn begin(folder: &Path, split: &str) -> anyhow::Result<Submission> {
@@ -102,17 +110,25 @@ pub fn of_best(run: &Path, global: &Global) -> anyhow::Result<Told> {
     let data = sample::open_split(&recipe, files.root(), &recipe.data.val_split)?;
     let views = &saved.description.evaluation;
     let result = judge(&saved, &data, views, global, None)?;
-    told(&result.metrics, data.images.len(), Some(views))
+    told(&result.metrics, data.images.len(), Some((views, result.tiled)))
 }
 
-/// `views` are how pictures were looked at; none where PNGs were scored.
-fn told(metrics: &SegmentationMetrics, images: usize, views: Option<&EvaluationSettings>) -> anyhow::Result<Told> {
+/// `views` are how pictures were looked at, and how many of them in tiles; none where PNGs were scored.
+fn told(
+    metrics: &SegmentationMetrics,
+    images: usize,
+    views: Option<(&EvaluationSettings, usize)>,
+) -> anyhow::Result<Told> {
     let (protocol, how) = match views {
         None => ("files", "from index PNGs".to_owned()),
-        Some(views) if views.is_plain() => ("native", "whole, at their own size".to_owned()),
-        Some(views) => {
-            let mirrored = if views.flip { ", mirrored too" } else { "" };
-            ("multi-scale", format!("whole, at {:?} of their own size{mirrored}", views.scales))
+        Some((views, tiled)) => {
+            let cut = if tiled == 0 { "whole".to_owned() } else { format!("{tiled} of them in tiles") };
+            let sizes = match (views.is_plain(), views.flip) {
+                (true, _) => "at their own size".to_owned(),
+                (_, false) => format!("at {:?} of their own size", views.scales),
+                (_, true) => format!("at {:?} of their own size, mirrored too", views.scales),
+            };
+            (views.protocol(tiled > 0), format!("{cut}, {sizes}"))
         }
     };
     let told = Told::new(metrics, table::segmentation::table(metrics, images, &how))?;
@@ -162,12 +178,18 @@ fn judge(
         eprintln!("evaluating on {} ({} images)", data.name, data.images.len());
     }
     let segmenter = saved.segmenter(global.algorithms());
+    if let Some(line) = tell_tiles(&segmenter, data, views).filter(|_| !global.quiet) {
+        eprintln!("{line}");
+    }
     let result = evaluate(segmenter, data, views, crate::workers(), &mut |record, labels| match submission {
         Some(submission) => submission.write(record, labels),
         None => Ok(()),
     })?;
     if result.not_finite > 0 && !global.quiet {
         eprintln!("note: {} logits that are not finite", result.not_finite);
+    }
+    if !global.quiet {
+        result.notes.lines().for_each(|(_, line)| eprintln!("note: {line}"));
     }
     Ok(result)
 }

@@ -11,8 +11,9 @@ use crate::{Global, exit, source};
 
 /// Finds boxes in every picture.
 pub fn run(named: &Path, pictures: &[PathBuf], arguments: &Arguments, global: &Global) -> anyhow::Result<ExitCode> {
-    if arguments.multi_scale {
-        return Err(exit::usage("--multi-scale belongs to segmentation; these weights are for detection"));
+    if arguments.multi_scale || arguments.max_pixels.is_some() {
+        let text = "--multi-scale and --max-pixels belong to segmentation; these weights are for detection";
+        return Err(exit::usage(text));
     }
     let (confidence, iou) = (arguments.conf.unwrap_or(CONFIDENCE), arguments.iou.unwrap_or(IOU));
     for (flag, value) in [("--conf", confidence), ("--iou", iou)] {

@@ -3,12 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use wrs_segmentation::predict::{Output, Outputs, PredictOptions, predict};
-use wrs_segmentation::recipe::EvaluationSettings;
+use wrs_segmentation::predict::{Output, Outputs, PredictOptions, predict, tile_plan};
 
 use super::{Arguments, Save, outputs};
 use crate::task::Task;
-use crate::{Global, exit, source};
+use crate::{Global, eval, exit, source};
 
 /// Gives the pixels of every picture classes.
 pub fn run(named: &Path, pictures: &[PathBuf], arguments: &Arguments, global: &Global) -> anyhow::Result<ExitCode> {
@@ -17,11 +16,14 @@ pub fn run(named: &Path, pictures: &[PathBuf], arguments: &Arguments, global: &G
         return Err(exit::usage("--conf and --iou belong to detection; these weights are for segmentation"));
     }
     let (saved, _) = source::segmentation(named)?;
-    let views = arguments.multi_scale.then(EvaluationSettings::multi_scale);
-    let options = PredictOptions { views, algorithms: global.algorithms() };
+    let views = eval::segmentation::views(&saved, arguments.multi_scale, arguments.max_pixels)?;
+    let options = PredictOptions { views: Some(views), algorithms: global.algorithms() };
     let outputs = Outputs::new(&arguments.out, outputs(&arguments.save, output, Task::Segmentation)?, pictures)?;
     let mut results = Vec::new();
     for path in pictures {
+        if let Some(plan) = tile_plan(&saved, path, &options)?.filter(|_| !global.quiet) {
+            eprintln!("tiles   {}: {plan}", path.display());
+        }
         let result = predict(&saved, path, &options, &outputs)?;
         if !global.json {
             let written: Vec<String> =

@@ -205,6 +205,27 @@ fn the_largest_channel_of_a_resized_map_is_that_of_the_map_resized() {
 }
 
 #[test]
+fn rows_by_themselves_are_those_of_the_whole() {
+    for s in shapes() {
+        let x = normals(s.input_values(), "x");
+        let (all, width) = (s.batch * s.output[0], s.output[1] * s.channels);
+        for interpolation in ALL {
+            let mut whole = vec![f32::NAN; s.output_values()];
+            resize(&s, interpolation, &x, &mut whole).unwrap();
+            for rows in [0..all, 0..1, all / 2..all, all..all] {
+                let mut part = vec![f32::NAN; rows.len() * width];
+                resize_rows(&s, interpolation, rows.clone(), &x, &mut part).unwrap();
+                assert!(
+                    part.iter().zip(&whole[rows.start * width..]).all(|(a, b)| a.to_bits() == b.to_bits()),
+                    "{s:?}"
+                );
+            }
+            assert!(resize_rows(&s, interpolation, 0..all + 1, &x, &mut vec![0.0; (all + 1) * width]).is_err());
+        }
+    }
+}
+
+#[test]
 fn the_lowest_of_equal_channels_is_taken() {
     let x = [1.0, 3.0, 3.0, -2.0, -2.0, -3.0, f32::NAN, 0.0, 0.0, f32::NAN, f32::NAN, f32::NAN];
     let mut labels = [9; 4];

@@ -27,6 +27,7 @@ fn coded(width: usize, height: usize) -> LabelledImage {
     LabelledImage {
         image: ImageRgb8 { size: ImageSize { width, height }, pixels },
         labels: LabelMap { width, height, labels },
+        notes: Vec::new(),
     }
 }
 
@@ -41,7 +42,7 @@ proptest! {
         width in 1usize..16, height in 1usize..16, crop in 1usize..40, index in 0usize..10_000,
     ) {
         let source = coded(width, height);
-        let LabelledImage { image, labels } = SegmentationAugment { crop, ..DEEPLAB }.apply(&source, draw(index)).unwrap();
+        let LabelledImage { image, labels, .. } = SegmentationAugment { crop, ..DEEPLAB }.apply(&source, draw(index)).unwrap();
         prop_assert_eq!((image.size, labels.width, labels.height), (ImageSize::square(crop), crop, crop));
         for (i, &label) in labels.labels.iter().enumerate() {
             let [red, green, blue] = image.at(i % crop, i / crop);

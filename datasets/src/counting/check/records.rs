@@ -7,7 +7,7 @@ use super::super::{CountingRecord, Pictures};
 use super::counts::duplicates;
 use crate::error::DataError;
 use crate::fault::{Faults, warning};
-use crate::image::{ImageNote, decode_as_stored};
+use crate::image::{Alpha, ImageNote, decode_as_stored};
 use crate::survey::{remark, survey};
 
 /// What decoding a picture gives: its digest, and what there is to remark.
@@ -35,8 +35,8 @@ pub(super) fn check_set(
             if found.turned && !notes.contains(&ImageNote::KeptAsStored) {
                 notes.push(ImageNote::KeptAsStored);
             }
-            for note in notes {
-                faults.warn(|| remark(&record.image, note, KEPT_AS_STORED));
+            for remark in notes.into_iter().filter_map(|note| remark(&record.image, note, KEPT_AS_STORED)) {
+                faults.warn(|| remark);
             }
             if let twice @ 1.. = duplicates(record) {
                 let problem = format!("{twice} points of {} stand at the place of another", record.id);
@@ -54,7 +54,7 @@ fn look(record: &CountingRecord, pictures: Pictures) -> Looked {
         return Ok((None, Vec::new()));
     }
     let bytes = fs::read(&record.image).map_err(DataError::io("read", &record.image))?;
-    let decoded = decode_as_stored(&bytes, &record.image)?;
+    let decoded = decode_as_stored(&bytes, &record.image, Alpha::OverGrey)?;
     if decoded.image.size != record.size {
         let (path, expected) = (record.image.clone(), record.size);
         return Err(DataError::ImageSize { path, expected, got: decoded.image.size });

@@ -47,8 +47,8 @@ pub(super) fn check_pictures(
         if let Some(error) = error {
             faults.error(error);
         }
-        for note in notes {
-            faults.warn(|| remark(&sets[s].images[i].path, note, KEPT_AS_STORED));
+        for remark in notes.into_iter().filter_map(|note| remark(&sets[s].images[i].path, note, KEPT_AS_STORED)) {
+            faults.warn(|| remark);
         }
     };
     survey(&tasks, workers, faults, |task| &task.path, move |task| look(task, pictures), record);

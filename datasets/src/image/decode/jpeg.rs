@@ -11,7 +11,7 @@ use zune_core::options::DecoderOptions;
 use zune_jpeg::JpegDecoder;
 
 use super::{DAMAGED, Fault, Header, Raw, check_size};
-use crate::image::{ImageRgb8, ImageSize};
+use crate::image::{ImageNote, ImageRgb8, ImageSize};
 
 /// The two-byte fields of a JPEG header allow no more.
 const MAX_SIDE: usize = 65_535;
@@ -55,6 +55,15 @@ impl Segment {
                 let [width, height] = [[w1, w0], [h1, h0]].map(|two| usize::from(u16::from_be_bytes(two)));
                 Some(ImageSize { width, height })
             }
+            _ => None,
+        }
+    }
+
+    /// What is worth a remark about the colours of a frame: by the number of its components.
+    fn colours(&self) -> Option<ImageNote> {
+        match (self.size()?, self.payload.get(5)?) {
+            (_, 1) => Some(ImageNote::Grey),
+            (_, 4) => Some(ImageNote::Cmyk),
             _ => None,
         }
     }
@@ -132,17 +141,19 @@ pub(in crate::image) fn header(mut file: impl BufRead) -> Result<Header, Fault> 
     }
 }
 
-/// The JPEG from its start to its first end marker, with only the segments that its pixels need.
-fn tidy(mut file: &[u8]) -> Result<Vec<u8>, Fault> {
-    let mut out = Vec::with_capacity(file.len());
+/// The JPEG from its start to its first end marker, with only the segments that its pixels need, and what there is to say of
+/// its colours.
+fn tidy(mut file: &[u8]) -> Result<(Vec<u8>, Option<ImageNote>), Fault> {
+    let (mut out, mut note) = (Vec::with_capacity(file.len()), None);
     out.extend([0xFF, marker::START_OF_IMAGE]);
     let mut marker = next_marker(&mut file)?;
     loop {
         let segment = segment(&mut file, marker)?;
         if marker == marker::END_OF_IMAGE {
             out.extend([0xFF, marker]);
-            return Ok(out);
+            return Ok((out, note));
         }
+        note = note.or(segment.colours());
         let is_bare = segment.payload.is_empty();
         if segment.is_needed() && !is_bare {
             let length = (segment.payload.len() + 2) as u16;
@@ -173,7 +184,7 @@ fn scan(file: &mut &[u8], out: &mut Vec<u8>) -> Result<u8, Fault> {
 
 pub(super) fn decode(bytes: &[u8]) -> Result<Raw, Fault> {
     let Header { size, orientation } = header(bytes)?;
-    let tidy = tidy(bytes)?;
+    let (tidy, note) = tidy(bytes)?;
     let options = DecoderOptions::default()
         .set_strict_mode(true)
         .set_max_width(MAX_SIDE)
@@ -185,5 +196,5 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Raw, Fault> {
         let problem = format!("expected {} bytes of pixels, got {}", size.area() * 3, pixels.len());
         return Err(Fault { problem, help: DAMAGED });
     }
-    Ok(Raw { image: ImageRgb8 { size, pixels }, orientation, notes: Vec::new() })
+    Ok(Raw { image: ImageRgb8 { size, pixels }, orientation, notes: note.into_iter().collect() })
 }

@@ -27,12 +27,12 @@ fn every_png_colour_type_becomes_rgb() {
     use ExtendedColorType::{L8, L16, La8, Rgb8, Rgb16, Rgba8, Rgba16};
     let wide = |values: &[u16]| values.iter().flat_map(|v| v.to_ne_bytes()).collect::<Vec<u8>>();
     let cases: [(_, _, _, &[ImageNote]); 8] = [
-        (vec![7], L8, [7; 3], &[]),
-        (vec![200, 255], La8, [200; 3], &[ImageNote::Transparency]),
+        (vec![7], L8, [7; 3], &[ImageNote::Grey]),
+        (vec![200, 255], La8, [200; 3], &[ImageNote::Grey]),
         (vec![1, 2, 3], Rgb8, [1, 2, 3], &[]),
         (vec![1, 2, 3, 255], Rgba8, [1, 2, 3], &[]),
         (vec![1, 2, 3, 0], Rgba8, [FILL; 3], &[ImageNote::Transparency]),
-        (wide(&[257 * 9]), L16, [9; 3], &[ImageNote::SixteenBits]),
+        (wide(&[257 * 9]), L16, [9; 3], &[ImageNote::Grey, ImageNote::SixteenBits]),
         (wide(&[257 * 9 + 128, 257 * 9 + 129, 65535]), Rgb16, [9, 10, 255], &[ImageNote::SixteenBits]),
         (wide(&[0, 65535, 0, 65535]), Rgba16, [0, 255, 0], &[ImageNote::SixteenBits]),
     ];
@@ -42,6 +42,80 @@ fn every_png_colour_type_becomes_rgb() {
         assert_eq!(decoded.notes, notes, "{colour:?}");
     }
     assert_eq!(over_fill(14, 51), ((14 * 51 + 114 * 204) as f64 / 255.0).round() as u8);
+}
+
+/// Row 15 of segmentation's edge cases: where a mask gives every pixel a class, the colour below is seen.
+#[test]
+fn transparency_is_laid_over_grey_or_dropped() {
+    use ExtendedColorType::{La8, Rgba8, Rgba16};
+    let wide: Vec<u8> = [257u16 * 7, 0, 65535, 300].iter().flat_map(|v| v.to_ne_bytes()).collect();
+    for (bytes, colour, expected) in
+        [(vec![9, 8, 7, 0], Rgba8, [9, 8, 7]), (vec![200, 3], La8, [200; 3]), (wide, Rgba16, [7, 0, 255])]
+    {
+        let file = png(&bytes, 1, 1, colour);
+        let dropped = decode_as_stored(&file, Path::new(NAME), Alpha::Dropped).unwrap();
+        assert_eq!(dropped.image.pixels, expected, "{colour:?}");
+        assert!(dropped.notes.contains(&ImageNote::AlphaDropped), "{colour:?} {:?}", dropped.notes);
+        assert_eq!(decode_upright(&file, Path::new(NAME)).unwrap(), dropped);
+        assert_eq!(decode_as_stored(&file, Path::new(NAME), Alpha::OverGrey).unwrap(), decode(&file));
+        assert_ne!(decode(&file).image, dropped.image);
+    }
+    let whole = decode_as_stored(&png(&[9, 8, 7, 255], 1, 1, Rgba8), Path::new(NAME), Alpha::Dropped).unwrap();
+    assert_eq!((&whole.image.pixels[..], whole.notes.len()), (&[9, 8, 7][..], 0), "nothing was dropped");
+}
+
+/// A JPEG of 8 x 8 pixels of one colour in four components, each 0, 128 or 255, with Adobe's marker: 255 is no ink.
+fn cmyk_jpeg(inks: [u8; 4]) -> Vec<u8> {
+    let mut file = b"\xFF\xD8\xFF\xEE\0\x0EAdobe\0\x64\0\0\0\0\0".to_vec();
+    file.extend(b"\xFF\xDB\0\x43\0".iter().chain(&[1; 64])); // every step of quantization is 1
+    file.extend(b"\xFF\xC0\0\x14\x08\0\x08\0\x08\x04\x01\x11\0\x02\x11\0\x03\x11\0\x04\x11\0");
+    // Means: codes 00, 01, 10 for 0, 10 and 11 bits. Details: 0 ends the block.
+    file.extend(b"\xFF\xC4\0\x16\0\0\x03\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x0A\x0B");
+    file.extend(b"\xFF\xC4\0\x14\x10\x01\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0");
+    file.extend(b"\xFF\xDA\0\x0E\x04\x01\0\x02\0\x03\0\x04\0\0\x3F\0");
+    let bits: String = inks
+        .iter()
+        .map(|ink| match ink {
+            0 => "10011111111110",  // -1024
+            255 => "0111111110000", // 1016
+            _ => "000",
+        })
+        .collect();
+    let padded = format!("{bits}{}", "1".repeat((8 - bits.len() % 8) % 8));
+    for byte in padded.as_bytes().chunks(8) {
+        let byte = byte.iter().fold(0, |byte, bit| (byte << 1) | (bit - b'0'));
+        file.push(byte);
+        if byte == 0xFF {
+            file.push(0);
+        }
+    }
+    file.extend(b"\xFF\xD9");
+    file
+}
+
+/// Row 15: printing colours and grey become RGB, and are remarked.
+#[test]
+fn jpegs_of_one_and_four_components_become_rgb() {
+    for (inks, expected) in [
+        ([255, 255, 255, 255], [255; 3]),
+        ([255, 0, 0, 255], [255, 0, 0]),
+        ([0, 255, 0, 255], [0, 255, 0]),
+        ([255, 255, 255, 0], [0; 3]),
+    ] {
+        let decoded = decode(&cmyk_jpeg(inks));
+        assert_eq!(decoded.notes, [ImageNote::Cmyk]);
+        for (got, expected) in decoded.image.pixels.iter().zip(expected.iter().cycle()) {
+            assert!(got.abs_diff(*expected) <= 2, "{inks:?}: {got} {expected}");
+        }
+    }
+    let mut grey = Vec::new();
+    ::image::codecs::jpeg::JpegEncoder::new_with_quality(&mut grey, 95)
+        .write_image(&[77; 64], 8, 8, ExtendedColorType::L8)
+        .unwrap();
+    let decoded = decode(&grey);
+    assert_eq!(decoded.notes, [ImageNote::Grey]);
+    assert!(decoded.image.pixels.iter().all(|level| level.abs_diff(77) <= 1));
+    assert_eq!(decode(&jpeg(8, 8)).notes, []);
 }
 
 #[test]

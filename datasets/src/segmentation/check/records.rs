@@ -6,7 +6,7 @@ use std::path::Path;
 use super::LabelCounts;
 use crate::error::DataError;
 use crate::fault::{Faults, warning};
-use crate::image::{Decoded, ImageNote, ImageSize, decode_as_stored, decode_image, probe};
+use crate::image::{Decoded, ImageNote, ImageSize, NoteCounts, probe};
 use crate::label_map::{VOID, probe_label_map};
 use crate::segmentation::black_and_white::BlackAndWhite;
 use crate::segmentation::{LabelRule, Pictures, SegmentationDataset, SegmentationRecord, is_turned, map_size};
@@ -19,6 +19,8 @@ pub(super) struct FoundInSet {
     pub digests: Vec<Option<blake3::Hash>>,
     /// Pixels by class, where masks were decoded.
     pub counts: Option<LabelCounts>,
+    /// Remarks on pictures that need no look one by one.
+    pub notes: NoteCounts,
 }
 
 /// What was found in a record.
@@ -42,7 +44,7 @@ pub(super) fn check_records(
 }
 
 fn check_set(set: &SegmentationDataset, pictures: Pictures, workers: usize, faults: &mut Faults) -> FoundInSet {
-    let mut digests = vec![None; set.images.len()];
+    let (mut digests, mut notes) = (vec![None; set.images.len()], NoteCounts::default());
     let mut tally = Tally::new(set);
     let look = move |record: &SegmentationRecord| match pictures {
         Pictures::Headers => look_at_headers(record),
@@ -58,13 +60,18 @@ fn check_set(set: &SegmentationDataset, pictures: Pictures, workers: usize, faul
             let record = &set.images[at];
             digests[at] = found.digest;
             found.errors.into_iter().for_each(|error| faults.error(error));
-            found.notes.into_iter().for_each(|note| faults.warn(|| remark(&record.image, note, KEPT_AS_STORED)));
+            for note in found.notes {
+                match remark(&record.image, note, KEPT_AS_STORED) {
+                    Some(remark) => faults.warn(|| remark),
+                    None => notes.add(&record.id, &[note]),
+                }
+            }
             if let (Some(histogram), Some(mask)) = (found.histogram, &record.mask) {
                 tally.add(mask, &record.labels, &histogram);
             }
         },
     );
-    FoundInSet { digests, counts: tally.finish(set, faults) }
+    FoundInSet { digests, counts: tally.finish(set, faults), notes }
 }
 
 /// The labels of the masks of a set.
@@ -153,11 +160,7 @@ fn look_at_all(record: &SegmentationRecord) -> Found {
 
 fn read_picture(record: &SegmentationRecord) -> Result<(Decoded, blake3::Hash), DataError> {
     let bytes = fs::read(&record.image).map_err(DataError::io("read", &record.image))?;
-    let decoded = match record.mask {
-        Some(_) => decode_as_stored(&bytes, &record.image)?,
-        None => decode_image(&bytes, &record.image, None)?,
-    };
-    Ok((decoded, blake3::hash(&bytes)))
+    Ok((record.decode(&bytes)?, blake3::hash(&bytes)))
 }
 
 impl Found {

@@ -7,7 +7,7 @@ use ::image::{ExtendedColorType, ImageEncoder};
 use insta::assert_snapshot;
 
 use super::*;
-use crate::segmentation::{MissingFiles, Overlap, Severity, UnknownLabels, offending_files};
+use crate::segmentation::{BrokenFiles, MissingFiles, Overlap, Severity, UnknownLabels, offending_files};
 use crate::testing::{add, folder, index_png, jpeg, jpeg_with_orientation, png, spell_faults};
 
 const BOTH: [Split; 2] = [Split::Train, Split::Val];
@@ -206,8 +206,8 @@ fn odd_pictures_are_remarked_and_damaged_files_refused() {
     assert_snapshot!(complaints(root.path()), @r#"
     warning: images/train/b.png: 16 bits a channel are scaled to 8
     help: nothing to do, unless the range is narrower
-    warning: images/train/c.png: transparent pixels are laid over grey
-    help: nothing to do, unless they hide something
+    warning: images/train/c.png: of transparent pixels the colour below is seen
+    help: nothing to do, unless it was never meant to be seen
     error: images/train/e.jpg: it ends before its end marker
     help: it is cut off: download or unpack it again
     error: masks/train/f.png: expected a whole PNG, got a damaged one: unexpected end of file
@@ -217,6 +217,8 @@ fn odd_pictures_are_remarked_and_damaged_files_refused() {
     warning: masks/train/h.png: no pixel of any class, all is void
     help: nothing is learned from it: is it right?
     "#);
+    let checked = check(root.path(), &SegmentationOptions::default(), &BOTH, Pictures::All, 2);
+    assert_eq!(checked.sets[0].notes, ["2 pictures are grey: their channel stands for all three, first b"]);
     let empty = small(&[]);
     std::fs::remove_file(empty.path().join("images/val/v.png")).unwrap();
     std::fs::remove_file(empty.path().join("masks/val/v.png")).unwrap();
@@ -224,6 +226,35 @@ fn odd_pictures_are_remarked_and_damaged_files_refused() {
     error: images/val: split val: expected pictures, got none
     help: unpack the pictures, or name another split
     "#);
+}
+
+/// Rows 7 and 17: what a training leaves out a check warns of, whether it decodes pictures or not.
+#[test]
+fn broken_files_that_are_left_out_are_warned_of() {
+    let (mask, cut) = (index_png(6, 4, |x, _| [0, 1, 2][x % 3]), jpeg(6, 4));
+    let root = small(&[
+        ("images/train/b.jpg", &cut[..cut.len() - 20]),
+        ("images/train/c.png", &png(6, 4, 7)),
+        ("images/train/d.png", &png(6, 4, 8)),
+        ("masks/train/b.png", &mask),
+        ("masks/train/c.png", &mask[..mask.len() - 30]),
+        ("masks/train/d.png", &index_png(6, 5, |_, _| 1)),
+    ]);
+    let skip = SegmentationOptions { broken: BrokenFiles::Skip, ..SegmentationOptions::default() };
+    let found = complaints_with(root.path(), &skip, &BOTH, Pictures::All);
+    assert_snapshot!(found, @r#"
+    warning: images/train/b.jpg: it ends before its end marker
+    help: its picture is left out: fetch or write the file again to have it back
+    warning: masks/train/c.png: expected a whole PNG, got a damaged one: unexpected end of file
+    help: its picture is left out: fetch or write the file again to have it back
+    warning: masks/train/d.png: 6x5 pixels, its picture images/train/d.png has 6x4
+    help: its picture is left out: fetch or write the file again to have it back
+    "#);
+    assert_eq!(complaints_with(root.path(), &skip, &BOTH, Pictures::Headers), found);
+    let checked = check(root.path(), &skip, &BOTH, Pictures::All, 0);
+    assert_eq!((checked.sets[0].images.len(), &checked.counts[0].pixels[..]), (1, &[8, 8, 8][..]));
+    let opened = crate::SegmentationDataset::open(root.path(), &skip, &Split::Train).unwrap();
+    assert_eq!(opened, checked.sets[0], "a training takes what the check takes");
 }
 
 /// Rows 27 and 28: VOC lists that overlap, and an augmented list that is not whole.

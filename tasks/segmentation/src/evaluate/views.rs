@@ -1,15 +1,29 @@
 //! Several views of one picture: other sizes, mirrored; the mean of their probabilities decides (DeepLab's multi-scale
 //! evaluation: logits brought to the picture's size, softmax, mean).
+//!
+//! The views' logits wait as the network gives them; they grow a few rows at a time, so that no map of all classes has the
+//! picture's size.
 
 use wrs_datasets::ImageRgb8;
 use wrs_datasets::augment::mirror_pixels;
 use wrs_datasets::image::{ImageSize, ResizeFilter, resize};
+use wrs_nn::Value;
 use wrs_ops::resize::argmax;
 use wrs_ops::softmax::softmax_in_place;
 
 use super::{Segmented, Segmenter, label_map, not_finite};
 use crate::error::SegmentationError;
 use crate::recipe::EvaluationSettings;
+
+/// Rows that grow together.
+const ROWS: usize = 32;
+
+/// What the network makes of one view.
+struct View {
+    /// `[1, h, w, K]`
+    low: Value,
+    is_mirrored: bool,
+}
 
 /// Gives every pixel the class of the highest mean probability; of equals the first.
 pub(super) fn segment(
@@ -18,8 +32,7 @@ pub(super) fn segment(
     settings: &EvaluationSettings,
 ) -> Result<Segmented, SegmentationError> {
     let (size, classes) = (image.size, segmenter.net.classes());
-    let mut sum = vec![0.0f32; size.width * size.height * classes];
-    let mut broken = 0;
+    let mut views = Vec::with_capacity(2 * settings.scales.len());
     for &scale in &settings.scales {
         let scaled = resize(image, scaled(size, scale), ResizeFilter::Bilinear)?;
         for is_mirrored in [false, true].into_iter().take(1 + usize::from(settings.flip)) {
@@ -27,23 +40,31 @@ pub(super) fn segment(
             if is_mirrored {
                 mirror_pixels(&mut seen);
             }
-            let low = segmenter.logits(&seen)?;
-            broken += not_finite(&low);
-            let mut view = segmenter.net.grown(&low, [size.height, size.width])?;
-            softmax_in_place(classes, &mut view)?;
-            add(&mut sum, &view, size.width, classes, is_mirrored);
+            views.push(View { low: segmenter.logits(&seen, settings)?, is_mirrored });
         }
     }
     let mut labels = vec![0; size.area()];
-    argmax(classes, &sum, &mut labels)?;
-    Ok(Segmented { labels: label_map(size, labels), not_finite: broken })
+    for (band, labels) in labels.chunks_mut(ROWS * size.width).enumerate() {
+        let first = band * ROWS;
+        let rows = first..first + labels.len() / size.width;
+        let mut sum = vec![0.0f32; labels.len() * classes];
+        for View { low, is_mirrored } in &views {
+            let mut grown = segmenter.net.grown_rows(low, [size.height, size.width], rows.clone())?;
+            softmax_in_place(classes, &mut grown)?;
+            add(&mut sum, &grown, size.width, classes, *is_mirrored);
+        }
+        argmax(classes, &sum, labels)?;
+    }
+    let broken = views.iter().map(|view| not_finite(&view.low)).sum();
+    let is_tiled = segmenter.plan(size, settings).is_some();
+    Ok(Segmented { labels: label_map(size, labels), not_finite: broken, is_tiled })
 }
 
 /// Products that rounding leaves just under a whole number are that number.
 const ROUNDING: f64 = 1e-9;
 
 /// DeepLab's sizes: `(n - 1) s + 1`, truncated, so that 513 becomes 257, 385, 641, …
-fn scaled(size: ImageSize, scale: f64) -> ImageSize {
+pub(super) fn scaled(size: ImageSize, scale: f64) -> ImageSize {
     let side = |n: usize| (((n.max(1) - 1) as f64 * scale + ROUNDING) as usize) + 1;
     ImageSize { width: side(size.width), height: side(size.height) }
 }

@@ -54,3 +54,22 @@ fn rates_cover_the_same_pixels_at_every_output_stride() {
     }
     assert_eq!(parse(&format!("rates = [1, 2, 3]\n{RECIPE}")).unwrap().rates(), [1, 2, 3]);
 }
+
+/// Row 22 of the edge cases: an output stride changed without its rates.
+#[test]
+fn rates_of_another_output_stride_are_told() {
+    let told = |rates: &str, stride: &str| {
+        let text = RECIPE.replace("output-stride = 16", &format!("output-stride = {stride}"));
+        parse(&format!("{rates}{text}")).unwrap().strange_rates()
+    };
+    assert_eq!(
+        [told("", "8"), told("rates = [6, 12, 18]\n", "16"), told("rates = [12, 24, 36]\n", "8")],
+        [None, None, None]
+    );
+    let text = told("rates = [6, 12, 18]\n", "8").unwrap();
+    assert_eq!(text, "model.rates: [6, 12, 18] are not output stride 8's [12, 24, 36], but those of output stride 16");
+    assert_eq!(
+        told("rates = [1, 2, 3]\n", "16").unwrap(),
+        "model.rates: [1, 2, 3] are not output stride 16's [6, 12, 18]"
+    );
+}

@@ -1,9 +1,11 @@
 //! What a training says: to people as it goes, to metrics.jsonl for later.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use serde_json::json;
 use wrs_datasets::SegmentationDataset;
+use wrs_datasets::image::{ImageNote, NoteCounts};
 use wrs_nn::Params;
 use wrs_optim::Optimizer;
 use wrs_train::progress::Progress;
@@ -14,7 +16,7 @@ use crate::check::few_pictures;
 use crate::evaluate::Evaluation;
 use crate::loss::Loss;
 use crate::recipe::Recipe;
-use crate::sample::Data;
+use crate::sample::{Batch, Data};
 
 /// Says what is about to happen.
 #[allow(clippy::too_many_arguments)] // everything that is introduced
@@ -48,7 +50,8 @@ pub(super) fn introduce(
     for note in data.train.notes.iter().chain(&data.val.notes) {
         progress.say(&format!("        {note}"));
     }
-    if let Some(warning) = few_pictures(recipe, params) {
+    let few = few_pictures(recipe, data.train.images.len() as u64, params);
+    for warning in few.into_iter().chain(recipe.model.strange_rates()) {
         progress.say(&format!("warning: {warning}"));
     }
     say_groups(optimizer, progress);
@@ -69,8 +72,38 @@ pub(super) fn tell(result: &Evaluation, step: u64, progress: &mut Progress) {
         percent(m.pixel_accuracy),
         percent(m.mean_accuracy)
     ));
+    if result.tiled > 0 {
+        progress.say(&format!("step {step}: {} of {} pictures in tiles", result.tiled, result.by_image.len()));
+    }
     if result.not_finite > 0 {
         progress.say(&format!("step {step}: {} logits that are not finite", result.not_finite));
+    }
+}
+
+/// What pictures were said to be when they were decoded: each kind is told once, at the first evaluation behind it, with how
+/// many pictures it was so far.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Remarks {
+    counts: NoteCounts,
+    told: BTreeSet<ImageNote>,
+}
+
+impl Remarks {
+    pub fn count(&mut self, batch: &Batch) {
+        for (id, notes) in batch.ids.iter().zip(&batch.notes) {
+            self.counts.add(id, notes);
+        }
+    }
+
+    pub fn tell(&mut self, result: &Evaluation, progress: &mut Progress) {
+        self.counts.merge(&result.notes);
+        self.untold().iter().for_each(|line| progress.say(line));
+    }
+
+    fn untold(&mut self) -> Vec<String> {
+        let Self { counts, told } = self;
+        let fresh = counts.lines().filter(|(kind, _)| told.insert(*kind));
+        fresh.map(|(_, line)| format!("note: {line} (of those seen so far)")).collect()
     }
 }
 
@@ -89,12 +122,13 @@ impl AllVoid {
 
     /// Says so from one batch in a hundred on, and begins anew.
     pub fn tell(&mut self, progress: &mut Progress) {
+        self.warning().iter().for_each(|warning| progress.say(warning));
+    }
+
+    fn warning(&mut self) -> Option<String> {
         let Self { batches, void } = std::mem::take(self);
-        if void > 0 && void * 100 >= batches {
-            progress.say(&format!(
-                "warning: {void} of {batches} batches had no pixel with a class: is the crop too small?"
-            ));
-        }
+        let text = format!("warning: {void} of {batches} batches had no pixel with a class: is the crop too small?");
+        (void > 0 && void * 100 >= batches).then_some(text)
     }
 }
 
@@ -130,5 +164,49 @@ impl Terms {
             record["auxiliary"] = auxiliary.into();
         }
         record
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use wrs_nn::Dims;
+
+    use super::*;
+
+    fn batch(notes: &[(&str, &[ImageNote])]) -> Batch {
+        let dims = Dims { n: notes.len(), h: 1, w: 1, c: 3 };
+        let ids = notes.iter().map(|(id, _)| (*id).to_owned()).collect();
+        let notes: Vec<_> = notes.iter().map(|(_, notes)| notes.to_vec()).collect();
+        Batch { dims, pixels: vec![0.0; dims.len()], labels: vec![0; notes.len()], ids, notes }
+    }
+
+    /// Row 10 of the edge cases.
+    #[test]
+    fn batches_without_a_class_are_warned_of_from_one_in_a_hundred_on() {
+        let terms = |pixels| Terms { total: 0.0, main: 0.0, auxiliary: None, pixels };
+        let counted = |void: usize, of: usize| {
+            let mut all_void = AllVoid::default();
+            (0..of).for_each(|at| all_void.count(&terms(u64::from(at >= void))));
+            let warning = all_void.warning();
+            assert_eq!(all_void.warning(), None, "each evaluation begins anew");
+            warning
+        };
+        assert_eq!([counted(0, 10), counted(1, 101)], [None, None]);
+        assert!(counted(1, 100).unwrap().contains("1 of 100 batches had no pixel with a class"));
+    }
+
+    /// Row 15 of the edge cases: once per kind, with its number.
+    #[test]
+    fn each_kind_of_remark_is_told_once() {
+        let mut remarks = Remarks::default();
+        assert!(remarks.untold().is_empty());
+        remarks.count(&batch(&[("a", &[ImageNote::Grey]), ("b", &[])]));
+        remarks.count(&batch(&[("c", &[ImageNote::Grey]), ("a", &[ImageNote::Grey])]));
+        let told = remarks.untold();
+        assert_eq!(told.len(), 1, "{told:?}");
+        assert!(told[0].starts_with("note: 2 pictures are grey") && told[0].contains("first a"), "{told:?}");
+        remarks.count(&batch(&[("d", &[ImageNote::Grey, ImageNote::Cmyk])]));
+        let told = remarks.untold();
+        assert!(told.len() == 1 && told[0].contains("1 pictures are CMYK"), "{told:?}");
     }
 }
