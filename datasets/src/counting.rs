@@ -57,7 +57,7 @@ use crate::image::{Alpha, decode_as_stored};
 pub use crate::image::{ImageRgb8, ImageSize};
 pub use crate::policy::{MissingFiles, Overlap};
 pub use crate::split::Split;
-pub use crate::survey::Pictures;
+pub use crate::survey::{Pictures, headers_first};
 
 /// A point in pixels: the origin is the picture's upper left corner, x grows to the right, y downwards.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]

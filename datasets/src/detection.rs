@@ -23,7 +23,7 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use categories::distinct_names;
 pub use categories::unite_categories;
-pub use check::{Checked, Pictures, check};
+pub use check::{Checked, Pictures, check, headers_first};
 pub(crate) use layout::Reader;
 pub use layout::{Layout, recognise};
 pub use options::{FirstPixel, MissingImages, ReadOptions};

@@ -9,8 +9,8 @@ mod resize;
 use std::fmt;
 use std::path::Path;
 
-pub use decode::{Decoded, Frame, decode_framed, decode_image, read_framed, read_image};
 pub(crate) use decode::{Alpha, MAX_PIXELS, decode_as_stored, decode_upright};
+pub use decode::{Decoded, Frame, decode_framed, decode_image, read_framed, read_image};
 pub use note::{ImageNote, NoteCounts};
 pub use probe::{Probed, probe};
 pub use resize::{ResizeFilter, long_side_size, resize};

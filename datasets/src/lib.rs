@@ -34,6 +34,7 @@ mod findings;
 pub mod id_list;
 pub mod image;
 pub mod label_map;
+mod listed;
 pub mod loader;
 pub mod mat5;
 mod policy;

@@ -148,9 +148,9 @@ fn require(options: &PreparedQnrfOptions, got: [usize; 2]) -> Result<(), DataErr
 fn refuse_occupied(out: &Path) -> Result<(), DataError> {
     let occupied = |reason: &str| Err(DataError::Occupied { path: out.to_path_buf(), reason: reason.into() });
     match fs::read_dir(out) {
-        Ok(mut inside) if inside.next().is_some() => occupied("is not empty"),
+        Ok(mut inside) => inside.next().map_or(Ok(()), |_| occupied("is not empty")),
         Err(_) if out.exists() => occupied("is no folder"),
-        _ => Ok(()),
+        Err(_) => Ok(()),
     }
 }
 

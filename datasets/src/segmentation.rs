@@ -42,7 +42,7 @@ use crate::image::{Alpha, Decoded, ImageNote, ImageRgb8, ImageSize, decode_as_st
 use crate::label_map::{LabelMap, read_label_map};
 pub use crate::policy::{MissingFiles, Overlap};
 pub use crate::split::Split;
-pub use crate::survey::Pictures;
+pub use crate::survey::{Pictures, headers_first};
 
 /// A split of a segmentation data set.
 #[derive(Clone, Debug, PartialEq)]

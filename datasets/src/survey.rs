@@ -24,7 +24,7 @@ const DECODED_UNASKED: usize = 2000;
 
 impl Pictures {
     /// What was asked for, or as much as takes seconds for so many pictures; and a line about what was left out unasked.
-    pub fn or_by_count(asked: Option<Self>, count: usize) -> (Self, Option<String>) {
+    fn or_by_count(asked: Option<Self>, count: usize) -> (Self, Option<String>) {
         match asked {
             Some(asked) => (asked, None),
             None if count <= DECODED_UNASKED => (Self::All, None),
@@ -33,6 +33,20 @@ impl Pictures {
                 (Self::Headers, Some(left_out))
             }
         }
+    }
+}
+
+/// Looks at a data set: at the headers of its pictures first, whose number decides how they are looked at where nobody said;
+/// gives what was found, and a line about what was left out unasked.
+pub fn headers_first<F>(
+    asked: Option<Pictures>,
+    look: impl Fn(Pictures) -> F,
+    pictures_of: impl FnOnce(&F) -> usize,
+) -> (F, Option<String>) {
+    let found = look(Pictures::Headers);
+    match Pictures::or_by_count(asked, pictures_of(&found)) {
+        (Pictures::Headers, left_out) => (found, left_out),
+        (Pictures::All, left_out) => (look(Pictures::All), left_out),
     }
 }
 

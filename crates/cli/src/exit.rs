@@ -94,12 +94,12 @@ fn of_counting(error: &CountingError) -> u8 {
     use CountingError as E;
     match error {
         E::Recipe(_) | E::Setting(_) | E::Usage(_) => 2,
-        E::Data(_) | E::Loader(_) | E::Score(_) | E::Grid(_) | E::NoCell { .. } => DATA,
+        E::Data(_) | E::Loader(_) | E::Score(_) | E::NoCell { .. } => DATA,
         E::Weights(_) | E::Init(_) => 4,
         E::TileMemory { .. } => MEMORY,
         E::Train(error) => of_train(error),
         E::Folder(error) => of_folder(error),
-        E::Diverged(_) => 6,
+        E::Diverged(_) | E::Grid(_) => 6,
         E::OutOfBatches { .. } | E::Nn(_) | E::Shape(_) | E::Draw(_) => 1,
     }
 }

@@ -133,7 +133,15 @@ fn pictures_of_too_many_pixels_are_seen_in_tiles() {
 
     let (picture, out) = (run.join("scenes/VOCdevkit/VOC2012/JPEGImages/val_000001.jpg"), folder.path().join("out"));
     let predict = |more: &[&str]| {
-        succeed(wrs().arg("predict").arg(&run).arg(&picture).args(["--json", "--save", "none", "--out"]).arg(&out).args(more))
+        succeed(
+            wrs()
+                .arg("predict")
+                .arg(&run)
+                .arg(&picture)
+                .args(["--json", "--save", "none", "--out"])
+                .arg(&out)
+                .args(more),
+        )
     };
     let predicted = predict(&["--max-pixels", "2048"]);
     let talk = String::from_utf8(predicted.stderr).unwrap();
@@ -196,12 +204,14 @@ fn check_draws_masks_over_their_pictures() {
     // A label that is no class is shown, a picture that cannot be read is passed over.
     let masks = voc.join("SegmentationClass");
     fs::write(voc.join("JPEGImages/train_000001.jpg"), b"\xff\xd8\xff").unwrap();
-    let checked = wrs().arg("check").arg(&voc).arg("--previews").arg(&previews).args(["--preview-count", "4"]).output().unwrap();
+    let checked =
+        wrs().arg("check").arg(&voc).arg("--previews").arg(&previews).args(["--preview-count", "4"]).output().unwrap();
     let text = String::from_utf8(checked.stdout).unwrap();
     assert_eq!(checked.status.code(), Some(3), "{text}");
     assert!(text.contains("4 pictures with their classes drawn over them: ") && text.contains("void"), "{text}");
     let drawn = |split: &str| {
-        let mut names: Vec<_> = fs::read_dir(previews.join(split)).unwrap().map(|file| file.unwrap().file_name()).collect();
+        let mut names: Vec<_> =
+            fs::read_dir(previews.join(split)).unwrap().map(|file| file.unwrap().file_name()).collect();
         names.sort();
         names
     };
@@ -234,7 +244,10 @@ fn broken_files_stop_a_training_or_are_left_out_by_all_verbs_alike() {
     let text = fs::read_to_string(drawn.join("recipe.toml")).unwrap();
     let mut recipe: toml::Table = toml::from_str(&text).unwrap();
     let source = r#"folder = { void-labels = [], unknown-labels = "refuse", missing = "refuse", overlap = "refuse" }"#;
-    recipe["data"].as_table_mut().unwrap().insert("source".into(), toml::from_str::<toml::Table>(source).unwrap().into());
+    recipe["data"]
+        .as_table_mut()
+        .unwrap()
+        .insert("source".into(), toml::from_str::<toml::Table>(source).unwrap().into());
     let file = folder.path().join("mine.toml");
     fs::write(&file, toml::to_string(&recipe).unwrap()).unwrap();
     let with = |verb: &str, more: &[&str]| {
@@ -267,7 +280,12 @@ fn a_normalisation_that_is_none_is_remarked() {
     let usual = succeed(&mut small(&run, "2", "2"));
     assert!(!String::from_utf8_lossy(&usual.stderr).contains("far from mean 0"));
     let run = folder.path().join("bare");
-    let bare = succeed(small(&run, "2", "2").args(["--set", "input.mean=[0.0, 0.0, 0.0]", "--set", "input.std=[1.0, 1.0, 1.0]"]));
+    let bare = succeed(small(&run, "2", "2").args([
+        "--set",
+        "input.mean=[0.0, 0.0, 0.0]",
+        "--set",
+        "input.std=[1.0, 1.0, 1.0]",
+    ]));
     let talk = String::from_utf8(bare.stderr).unwrap();
     assert_eq!(talk.matches("far from mean 0").count(), 1, "{talk}");
     assert!(talk.contains("red has mean 0.") && talk.contains("`input.std`"), "{talk}");

@@ -1,6 +1,5 @@
 //! From what a layout lists to records whose points lie in their pictures.
 
-use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use super::axes::{AxesTally, exchanged, is_inside};
@@ -8,9 +7,9 @@ use super::layout::{Annotated, Annotation, Entry, Listed, Reader, recognise};
 use super::remark::{Kind, Remark, tell};
 use super::{CountingDataset, CountingLayout, CountingOptions, CountingRecord, PointXy, SwapXy};
 use crate::error::DataError;
-use crate::fault::{Faults, warning};
+use crate::fault::Faults;
 use crate::image::{ImageSize, probe};
-use crate::policy::MissingFiles;
+use crate::listed::{leave_out_missing, refuse_repeated};
 use crate::split::Split;
 
 impl CountingDataset {
@@ -64,8 +63,13 @@ pub(super) fn read(
     if is_unlabelled {
         notes.push(format!("{name} has no points: it serves prediction alone"));
     }
-    refuse_repeated(&mut entries, &source, faults);
-    leave_out_missing(&mut entries, is_unlabelled, options.missing, &source, &mut notes, faults);
+    refuse_repeated(&mut entries, |entry| (&entry.id, &entry.image), &source, faults);
+    let missing = |entry: &Entry| {
+        let image = (!entry.image.is_file()).then(|| entry.image.clone());
+        let points = !is_unlabelled && !entry.annotation.is_there();
+        image.into_iter().chain(points.then(|| entry.annotation.path().to_path_buf())).collect()
+    };
+    leave_out_missing(&mut entries, missing, (options.missing, "points"), &source, &mut notes, faults);
     if entries.is_empty() && faults.errors() == errors_before {
         return Err(no_pictures(source, split, layout));
     }
@@ -182,62 +186,6 @@ fn refuse_exchanged(tallies: &[(PathBuf, AxesTally)], source: &Path, split: &Spl
     if faults.take(all.refuse(source, &format!("split {split}"), swap)).is_some() {
         for (path, tally) in tallies {
             faults.take(tally.refuse(path, "points", swap));
-        }
-    }
-}
-
-/// Leaves out records whose id another one has: predictions are written under their ids.
-fn refuse_repeated(entries: &mut Vec<Entry>, source: &Path, faults: &mut Faults) {
-    let mut first: HashMap<String, PathBuf> = HashMap::new();
-    entries.retain(|entry| {
-        let Some(other) = first.get(&entry.id) else {
-            first.insert(entry.id.clone(), entry.image.clone());
-            return true;
-        };
-        faults.error(DataError::Record {
-            path: source.to_path_buf(),
-            record: entry.id.clone(),
-            expected: "one picture of this name".into(),
-            got: format!("{} and {}", other.display(), entry.image.display()),
-            help: "rename one of the two",
-        });
-        false
-    });
-}
-
-fn leave_out_missing(
-    entries: &mut Vec<Entry>,
-    is_unlabelled: bool,
-    policy: MissingFiles,
-    source: &Path,
-    notes: &mut Vec<String>,
-    faults: &mut Faults,
-) {
-    let (total, mut missing) = (entries.len(), Vec::new());
-    entries.retain(|entry| {
-        let before = missing.len();
-        if !entry.image.is_file() {
-            missing.push(entry.image.clone());
-        }
-        if !is_unlabelled && !entry.annotation.is_there() {
-            missing.push(entry.annotation.path().to_path_buf());
-        }
-        missing.len() == before
-    });
-    let Some(first) = missing.first() else { return };
-    match policy {
-        MissingFiles::Refuse => {
-            faults.error(DataError::MissingFiles { list: source.to_path_buf(), total, missing });
-        }
-        MissingFiles::Skip => {
-            for path in &missing {
-                let problem = format!("missing, though named in {}: its picture is left out", source.display());
-                faults.warn(|| warning(path, None, problem, "unpack it there"));
-            }
-            let (left_out, first) = (total - entries.len(), first.display());
-            notes.push(format!(
-                "{left_out} of {total} pictures are left out: they or their points are missing, first {first}"
-            ));
         }
     }
 }

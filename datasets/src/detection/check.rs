@@ -7,7 +7,7 @@ use std::path::Path;
 
 use super::{DetectionDataset, Fault, Faults, Layout, ReadOptions, Split, recognise, warning};
 use crate::error::DataError;
-pub use crate::survey::Pictures;
+pub use crate::survey::{Pictures, headers_first};
 
 /// What a check found.
 #[derive(Clone, Debug, PartialEq)]

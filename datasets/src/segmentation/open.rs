@@ -1,19 +1,16 @@
 //! From what a layout lists to records that are on disk.
 
-use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use super::black_and_white::BlackAndWhite;
 use super::broken::leave_out_broken;
 use super::classes::class_names;
 use super::layout::{Listed, Pair, recognise};
-use super::{
-    BrokenFiles, LabelRule, MissingFiles, SegmentationDataset, SegmentationLayout, SegmentationOptions,
-    SegmentationRecord,
-};
+use super::{BrokenFiles, LabelRule, SegmentationDataset, SegmentationLayout, SegmentationOptions, SegmentationRecord};
 use crate::error::DataError;
-use crate::fault::{Faults, warning};
+use crate::fault::Faults;
+use crate::listed::{leave_out_missing, refuse_repeated};
 use crate::split::Split;
 
 /// Masks that are looked into when a set is opened, to see whether they are black and white.
@@ -75,8 +72,11 @@ pub(super) fn read(
         labels: Arc::clone(&labels),
     };
     let mut images: Vec<_> = pairs.into_iter().map(record).collect();
-    refuse_repeated(&mut images, &source, faults);
-    leave_out_missing(&mut images, options.missing, &source, &mut notes, faults);
+    refuse_repeated(&mut images, |record| (&record.id, &record.image), &source, faults);
+    let missing = |record: &SegmentationRecord| {
+        std::iter::once(&record.image).chain(&record.mask).filter(|path| !path.is_file()).cloned().collect()
+    };
+    leave_out_missing(&mut images, missing, (options.missing, "masks"), &source, &mut notes, faults);
     if options.broken == BrokenFiles::Skip {
         leave_out_broken(&mut images, &source, &mut notes, faults)?;
     }
@@ -90,56 +90,4 @@ pub(super) fn read(
         });
     }
     Ok(SegmentationDataset { name, split: split.clone(), class_names, images, notes })
-}
-
-/// Leaves out records whose id another one has: predictions are written under their ids.
-fn refuse_repeated(images: &mut Vec<SegmentationRecord>, source: &Path, faults: &mut Faults) {
-    let mut first: HashMap<String, PathBuf> = HashMap::new();
-    images.retain(|record| {
-        let Some(other) = first.get(&record.id) else {
-            first.insert(record.id.clone(), record.image.clone());
-            return true;
-        };
-        faults.error(DataError::Record {
-            path: source.to_path_buf(),
-            record: record.id.clone(),
-            expected: "one picture of this name".into(),
-            got: format!("{} and {}", other.display(), record.image.display()),
-            help: "rename one of the two",
-        });
-        false
-    });
-}
-
-fn leave_out_missing(
-    images: &mut Vec<SegmentationRecord>,
-    policy: MissingFiles,
-    source: &Path,
-    notes: &mut Vec<String>,
-    faults: &mut Faults,
-) {
-    let total = images.len();
-    let mut missing = Vec::new();
-    images.retain(|record| {
-        let before = missing.len();
-        let files = std::iter::once(&record.image).chain(&record.mask);
-        missing.extend(files.filter(|path| !path.is_file()).cloned());
-        missing.len() == before
-    });
-    let Some(first) = missing.first() else { return };
-    match policy {
-        MissingFiles::Refuse => {
-            faults.error(DataError::MissingFiles { list: source.to_path_buf(), total, missing });
-        }
-        MissingFiles::Skip => {
-            for path in &missing {
-                let problem = format!("missing, though named in {}: its picture is left out", source.display());
-                faults.warn(|| warning(path, None, problem, "unpack it there"));
-            }
-            let (left_out, first) = (total - images.len(), first.display());
-            notes.push(format!(
-                "{left_out} of {total} pictures are left out: they or their masks are missing, first {first}"
-            ));
-        }
-    }
 }

@@ -33,6 +33,17 @@ pub fn recalibrated<'p>(
     Ok(Cow::Owned(measured))
 }
 
+/// How many training crops norms are filled from which a file starts without: as many as running statistics are measured on.
+///
+/// # Errors
+/// [`CountingError::Usage`] for a recipe that does not say.
+pub fn images_to_calibrate(recipe: &Recipe) -> Result<usize, CountingError> {
+    recipe.recalibrate_bn.map(|settings| settings.images.get()).ok_or_else(|| {
+        let text = "init: the file has no batch norms, so that those of the network must be measured on training crops";
+        CountingError::Usage(format!("{text}\nhelp: say on how many: --set recalibrate-bn.images=64"))
+    })
+}
+
 /// Batches of so many training crops, a draw of the seed, as they are: shape and pixels.
 ///
 /// # Errors

@@ -3,10 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use wrs_datasets::Findings;
-use wrs_datasets::counting::{CountingDataset, CountingOptions, Pictures, Split, check as check_data};
+use wrs_datasets::counting::{CountingDataset, CountingOptions, Pictures, Split, check as check_data, headers_first};
 use wrs_nn::Params;
 use wrs_train::plan::{Accumulation, Plan};
 
+use crate::calibrate::images_to_calibrate;
 use crate::error::CountingError;
 use crate::init::load_init;
 use crate::model::CsrNet;
@@ -78,12 +79,8 @@ fn look_at(
     workers: usize,
 ) -> Vec<CountingDataset> {
     let look = |pictures| check_data(root, options, splits, pictures, workers);
-    let mut checked = look(Pictures::Headers);
-    let count: usize = checked.sets.iter().map(|set| set.images.len()).sum();
-    let (pictures, left_out) = Pictures::or_by_count(pictures, count);
-    if pictures == Pictures::All {
-        checked = look(pictures);
-    }
+    let (checked, left_out) =
+        headers_first(pictures, look, |checked| checked.sets.iter().map(|set| set.images.len()).sum());
     findings.facts.extend(left_out);
     for (set, counts) in checked.sets.iter().zip(&checked.counts) {
         findings.facts.push(format!("data    {}: {} images", set.name, set.images.len()));
@@ -99,7 +96,12 @@ fn check_network(recipe: &Recipe, source: &Path, mut params: Params, findings: &
     findings.facts.push(format!("loss    {}", recipe.loss));
     if let Some(path) = &recipe.init {
         match load_init(path, &recipe.model, &mut params) {
-            Ok(start) => findings.facts.extend(start.lines),
+            Ok(start) => {
+                findings.facts.extend(start.lines);
+                if let (Some(_), Err(error)) = (start.uncalibrated, images_to_calibrate(recipe)) {
+                    findings.error(source, &error);
+                }
+            }
             Err(error) => findings.error(path, &error),
         }
     }

@@ -52,7 +52,7 @@ pub enum CountingError {
     /// The evaluator.
     #[error(transparent)]
     Score(#[from] CountError),
-    /// A density map that cannot be scored.
+    /// A density that is not finite: the network is broken.
     #[error(transparent)]
     Grid(#[from] GridError),
     /// The density cannot be drawn.

@@ -21,6 +21,7 @@ use crate::error::CountingError;
 use crate::model::CsrNet;
 use crate::net::{ModelConfig, STRIDE};
 use crate::recipe::EvaluationSettings;
+use crate::sample::require_points;
 use crate::tile::{DensityMap, TilePlan, Tiling, density_map};
 
 /// Pictures that may wait for the network, where memory is not bounded.
@@ -58,15 +59,14 @@ pub struct Counted {
     pub count: f64,
     /// How many tiles it was looked at in.
     pub tiles: usize,
-    /// Cells that are not finite: a sign that the network is broken.
-    pub not_finite: usize,
 }
 
 impl Counter<'_> {
     /// Counts a picture of the size that [`Self::seen`] gives.
     ///
     /// # Errors
-    /// [`CountingError::Nn`] when the network refuses; [`CountingError::TileMemory`] when the settings' memory does not hold the
+    /// [`CountingError::Nn`] when the network refuses; [`CountingError::Grid`] for densities that are not finite, which a broken
+    /// network gives; [`CountingError::TileMemory`] when the settings' memory does not hold the
     /// smallest tile.
     pub fn count(&self, seen: &ImageRgb8, settings: &EvaluationSettings) -> Result<Counted, CountingError> {
         let tiling = Tiling {
@@ -84,8 +84,8 @@ impl Counter<'_> {
             let raw = self.net.forward(&mut pass, &x)?;
             Ok(self.net.density(&raw))
         })?;
-        let not_finite = density.cells.iter().filter(|cell| !cell.is_finite()).count();
-        Ok(Counted { count: density.count(), density, tiles: plan.count(), not_finite })
+        let count = grid(&density)?.count();
+        Ok(Counted { count, density, tiles: plan.count() })
     }
 
     /// What is left of so many bytes beside the program, the network's numbers, as they are and as its kernels pack them, and
@@ -112,14 +112,12 @@ pub struct Seen {
     pub image: ImageRgb8,
     /// Its points, in its pixels.
     pub points: Vec<PointXy>,
-    /// What the points were multiplied by.
-    pub scale: f64,
 }
 
 fn seen(resize: Option<&ShorterSide>, image: ImageRgb8, points: &[PointXy]) -> Result<Seen, DataError> {
-    let Some(resize) = resize else { return Ok(Seen { image, points: points.to_vec(), scale: 1.0 }) };
-    let Rescaled { image, points, ratio } = resize.apply(image, points)?;
-    Ok(Seen { image, points, scale: ratio })
+    let Some(resize) = resize else { return Ok(Seen { image, points: points.to_vec() }) };
+    let Rescaled { image, points, .. } = resize.apply(image, points)?;
+    Ok(Seen { image, points })
 }
 
 /// An evaluation and what it was made of.
@@ -131,8 +129,6 @@ pub struct Evaluation {
     pub by_image: Vec<ImageCount>,
     /// Most tiles that a picture was looked at in.
     pub tiles: usize,
-    /// Cells that are not finite.
-    pub not_finite: usize,
 }
 
 /// Runs a network over a split and compares its counts with the points.
@@ -147,6 +143,7 @@ pub fn evaluate(
     buckets: &Buckets,
     workers: usize,
 ) -> Result<Evaluation, CountingError> {
+    require_points(data)?;
     let resize = counter.resize.copied();
     let make = Arc::new(move |record: &CountingRecord| {
         let points = record.points.as_deref().unwrap_or_default();
@@ -155,29 +152,21 @@ pub fn evaluate(
     // Where memory is bounded, no picture waits beside the one that is looked at.
     let (workers, ahead) = if settings.max_mem.is_some() { (0, 0) } else { (workers, workers + AHEAD) };
     let pictures = Loader::start(workers, ahead, data.images.clone(), make)?;
-    let (mut by_image, mut tiles, mut not_finite) = (Vec::with_capacity(data.images.len()), 0, 0);
+    let (mut by_image, mut tiles) = (Vec::with_capacity(data.images.len()), 0);
     for (picture, record) in pictures.zip(&data.images) {
-        let Seen { image, points, .. } = picture?;
+        let Seen { image, points } = picture?;
         let counted = counter.count(&image, settings)?;
-        by_image.push(image_count(record, &counted, &points)?);
+        let points: Vec<(f64, f64)> = points.iter().map(|point| (point.x, point.y)).collect();
+        let groups = record.attributes.clone();
+        by_image.push(ImageCount { groups, ..ImageCount::of(&record.id, &grid(&counted.density)?, &points, STRIDE) });
         tiles = tiles.max(counted.tiles);
-        not_finite += counted.not_finite;
     }
     let metrics = CountMetrics::of(&by_image, buckets)?;
-    Ok(Evaluation { metrics, by_image, tiles, not_finite })
+    Ok(Evaluation { metrics, by_image, tiles })
 }
 
-/// A picture's count beside its truth.
-fn image_count(record: &CountingRecord, counted: &Counted, points: &[PointXy]) -> Result<ImageCount, CountingError> {
-    if record.points.is_none() {
-        let text = format!("`{}` has no annotation, so that nothing can be scored", record.id);
-        return Err(CountingError::Usage(format!("{text}\nhelp: name a split that has points")));
-    }
-    let DensityMap { height, width, cells } = &counted.density;
-    let grid = DensityGrid::new(*height, *width, cells)?;
-    let points: Vec<(f64, f64)> = points.iter().map(|point| (point.x, point.y)).collect();
-    let groups = record.attributes.clone();
-    Ok(ImageCount { groups, ..ImageCount::of(&record.id, &grid, &points, STRIDE) })
+fn grid(density: &DensityMap) -> Result<DensityGrid<'_>, CountingError> {
+    Ok(DensityGrid::new(density.height, density.width, &density.cells)?)
 }
 
 /// Reads a picture of any format, upright, and counts.

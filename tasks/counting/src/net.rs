@@ -113,7 +113,8 @@ pub struct ModelConfigError {
 /// The network in a word: `csrnet-b-bn`, or `csrnet-b` without norms.
 impl fmt::Display for ModelConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "csrnet-{}{}", self.backend.letter(), if self.batch_norm { "-bn" } else { "" })
+        write!(f, "csrnet-{}{}", self.backend.letter(), if self.batch_norm { "-bn" } else { "" })?;
+        if self.width < 1.0 || self.width > 1.0 { write!(f, " x{}", self.width) } else { Ok(()) }
     }
 }
 

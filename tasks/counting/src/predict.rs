@@ -122,8 +122,6 @@ pub struct PredictedPicture {
     /// Where the density was written, if it was.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub density: Option<PathBuf>,
-    /// Cells that are not finite: a sign that the network is broken.
-    pub not_finite: usize,
 }
 
 /// How pictures are looked at.
@@ -156,7 +154,6 @@ pub fn predict(
         tiles: counted.tiles,
         drawn: outputs.picture(path)?,
         density: outputs.array(path)?,
-        not_finite: counted.not_finite,
     };
     if let Some(target) = &predicted.density {
         write_density(&counted, target)?;

@@ -195,7 +195,7 @@ pub enum Validation {
     },
     /// The training pictures that a file names, one a line.
     List {
-        /// The file.
+        /// The file; beside the data, unless its whole path is given.
         file: PathBuf,
     },
     /// A split that the data set has for it.

@@ -131,7 +131,7 @@ pub fn open(recipe: &Recipe, run: &Path) -> Result<Data, CountingError> {
     };
     let (train, val) = match &recipe.data.validation {
         Validation::Cut { images, seed } => cut_by_seed(&whole, *images, *seed)?,
-        Validation::List { file } => cut_by_list(&whole, file)?,
+        Validation::List { file } => cut_by_list(&whole, &root.join(file))?,
         Validation::Split { name } => {
             let val = split(name)?;
             (whole, val)

@@ -27,7 +27,7 @@ use wrs_train::state::Goal;
 use wrs_train::trace::{draw_traces, write_rescale, write_trace};
 use wrs_weights::safetensors;
 
-use crate::calibrate::{plain_crops, recalibrated};
+use crate::calibrate::{images_to_calibrate, plain_crops, recalibrated};
 use crate::error::CountingError;
 use crate::evaluate::{Counter, evaluate};
 use crate::init::{Start, load_init};
@@ -41,9 +41,6 @@ use talk::{Terms, introduce, tell};
 
 /// The metric that decides which weights are the best.
 const BEST_BY: &str = "mae";
-
-/// Crops that norms are filled from which a file starts without.
-const CALIBRATED_ON: usize = 32;
 
 /// Checkpoints kept beside the last and the best.
 const KEEP: usize = 1;
@@ -76,7 +73,7 @@ pub fn resume(root: &Path, options: TrainOptions) -> Result<TrainOutcome, Counti
 
 fn carry_out(recipe: &Recipe, mut session: Session, options: TrainOptions) -> Result<TrainOutcome, CountingError> {
     let ended = steps(recipe, &mut session, options);
-    session.end(ended, |error| matches!(error, CountingError::Diverged(_)))
+    session.end(ended, |error| matches!(error, CountingError::Diverged(_) | CountingError::Grid(_)))
 }
 
 /// Every step of a run that is still to do; gives the signal that ended it early.
@@ -224,7 +221,7 @@ fn start_from(
     let Start { lines, uncalibrated } = load_init(path, &recipe.model, params)?;
     progress.say(&lines.join("\n"));
     if let Some(uncalibrated) = uncalibrated {
-        let images = recipe.recalibrate_bn.map_or(CALIBRATED_ON, |settings| settings.images.get());
+        let images = images_to_calibrate(recipe)?;
         progress.say(&format!("        {} norms calibrated on {images} training crops", uncalibrated.len()));
         uncalibrated.calibrate(net, params, algorithms, plain_crops(recipe, set, images, workers)?)?;
     }

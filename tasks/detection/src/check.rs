@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
-use wrs_datasets::detection::{Pictures, ReadOptions, Severity, Split, check as check_data};
+use wrs_datasets::detection::{Pictures, ReadOptions, Severity, Split, check as check_data, headers_first};
 use wrs_datasets::{DetectionDataset, Findings};
 use wrs_nn::Params;
 use wrs_train::plan::{Accumulation, Plan};
@@ -65,12 +65,8 @@ impl Report {
         workers: usize,
     ) -> Vec<DetectionDataset> {
         let look = |pictures| check_data(root, options, splits, pictures, workers);
-        let mut checked = look(Pictures::Headers);
-        let count: usize = checked.sets.iter().map(|set| set.images.len()).sum();
-        let (pictures, left_out) = Pictures::or_by_count(pictures, count);
-        if pictures == Pictures::All {
-            checked = look(pictures);
-        }
+        let (checked, left_out) =
+            headers_first(pictures, look, |checked| checked.sets.iter().map(|set| set.images.len()).sum());
         self.findings.facts.extend(left_out);
         for set in &checked.sets {
             let objects: usize = set.images.iter().map(|image| image.annotations.len()).sum();

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use wrs_datasets::Findings;
 use wrs_datasets::segmentation::{
-    Pictures, SegmentationDataset, SegmentationOptions, Severity, Split, check as check_data,
+    Pictures, SegmentationDataset, SegmentationOptions, Severity, Split, check as check_data, headers_first,
 };
 use wrs_nn::Params;
 use wrs_train::plan::{Accumulation, Plan};
@@ -107,12 +107,8 @@ fn look_at(
     look: &Look,
 ) -> Result<Vec<SegmentationDataset>, SegmentationError> {
     let checked = |pictures| check_data(root, options, splits, pictures, look.workers);
-    let mut found = checked(Pictures::Headers);
-    let count: usize = found.sets.iter().map(|set| set.images.len()).sum();
-    let (pictures, left_out) = Pictures::or_by_count(look.pictures, count);
-    if pictures == Pictures::All {
-        found = checked(pictures);
-    }
+    let (found, left_out) =
+        headers_first(look.pictures, checked, |found| found.sets.iter().map(|set| set.images.len()).sum());
     findings.facts.extend(left_out);
     for set in &found.sets {
         findings.facts.push(format!("data    {}: {} images", set.name, set.images.len()));

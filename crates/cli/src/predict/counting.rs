@@ -30,9 +30,6 @@ pub fn run(named: &Path, pictures: &[PathBuf], arguments: &Arguments, global: &G
         if !global.quiet && result.tiles > 1 {
             eprintln!("note: {}: counted in {} tiles", path.display(), result.tiles);
         }
-        if !global.quiet && result.not_finite > 0 {
-            eprintln!("note: {}: {} cells of density that are not finite", path.display(), result.not_finite);
-        }
         results.push(result);
     }
     let written = outputs.write_all(&results)?;

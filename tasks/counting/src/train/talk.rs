@@ -67,9 +67,6 @@ pub(super) fn tell(result: &Evaluation, step: u64, progress: &mut Progress) {
         m.nae.map_or("n/a".to_owned(), |nae| format!("{nae:.3}")),
         m.bias
     ));
-    if result.not_finite > 0 {
-        progress.say(&format!("step {step}: {} cells of density that are not finite", result.not_finite));
-    }
 }
 
 /// The loss of a step.
