@@ -139,7 +139,9 @@ fn say(
     global: &Global,
 ) -> anyhow::Result<ExitCode> {
     if !global.quiet {
-        notes.iter().for_each(|note| eprintln!("note: {note}"));
+        for note in notes {
+            eprintln!("note: {note}");
+        }
     }
     if global.json {
         println!("{}", std::fs::read_to_string(manifest)?.trim_end());

@@ -113,7 +113,7 @@ mod tests {
         assert_eq!(train.class_names, ["background", "circle", "square", "triangle"]);
         let mut histogram = [0; 256];
         for record in &both.images {
-            let LabelledImage { image, labels } = record.read().unwrap();
+            let LabelledImage { image, labels, .. } = record.read().unwrap();
             assert_eq!(image.size, ImageSize::square(96));
             labels.histogram().iter().zip(&mut histogram).for_each(|(pixels, sum)| *sum += pixels);
         }

@@ -114,7 +114,9 @@ pub struct ModelConfigError {
 impl fmt::Display for ModelConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "csrnet-{}{}", self.backend.letter(), if self.batch_norm { "-bn" } else { "" })?;
-        if self.width < 1.0 || self.width > 1.0 { write!(f, " x{}", self.width) } else { Ok(()) }
+        #[allow(clippy::float_cmp)] // exactly 1, or another number
+        let is_whole = self.width == 1.0;
+        if is_whole { Ok(()) } else { write!(f, " x{}", self.width) }
     }
 }
 

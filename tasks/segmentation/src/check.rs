@@ -175,7 +175,9 @@ mod tests {
             let set = [("batch".to_owned(), batch.to_owned()), ("model.width".to_owned(), "0.0625".to_owned())];
             let recipe = Recipe::load("demo-segmentation", text, &set).unwrap().recipe;
             let (_, mut params) = DeepLabV3::new(&recipe.model, 3, 0);
-            freeze.iter().for_each(|part| assert!(params.freeze(part) > 0));
+            for part in freeze {
+                assert!(params.freeze(part) > 0);
+            }
             few_pictures(&recipe, images, &params)
         };
         assert_eq!(told("8", 100, &[]), None);

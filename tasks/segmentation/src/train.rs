@@ -102,7 +102,9 @@ fn steps(recipe: &Recipe, session: &mut Session, options: TrainOptions) -> Resul
     let mut optimizer = recipe.regularizer.build_optimizer(&recipe.optimizer, &params)?;
     introduce(recipe, &data, &params, optimizer.as_ref(), &session.run, total, &notes, &mut progress);
     let segmenter = Segmenter { net: &net, params: &params, input: &recipe.input, algorithms };
-    tell_tiles(&segmenter, &data.val, &recipe.evaluation).into_iter().for_each(|line| progress.say(&line));
+    if let Some(line) = tell_tiles(&segmenter, &data.val, &recipe.evaluation) {
+        progress.say(&line);
+    }
 
     // where it stands
     let metadata = Description::of(recipe, &data.val.class_names).metadata()?;

@@ -110,7 +110,9 @@ pub(super) fn logits(
         }
     }
     for (cell, &times) in sum.chunks_exact_mut(classes).zip(&seen).filter(|(_, times)| **times > 1) {
-        cell.iter_mut().for_each(|value| *value /= times as f32);
+        for value in cell {
+            *value /= times as f32;
+        }
     }
     let dims = Dims { n: 1, h, w, c: classes };
     Ok(Pass::eval(segmenter.params, segmenter.algorithms).input(dims, Buffer::from(sum), InputGradient::Skipped))

@@ -108,7 +108,7 @@ fn tiles_that_overlap_are_averaged_cell_by_cell() {
     for (row, column, class) in (0..4).flat_map(|r| (0..8).flat_map(move |x| (0..5).map(move |k| (r, x, k)))) {
         let expected = match column {
             0..3 => at(&a, row, column, class),
-            3..5 => (at(&a, row, column, class) + at(&b, row, column - 3, class)) / 2.0,
+            3..5 => f32::midpoint(at(&a, row, column, class), at(&b, row, column - 3, class)),
             _ => at(&b, row, column - 3, class),
         };
         assert!((at(&got, row, column, class) - expected).abs() < 1e-6, "{row} {column} {class}");
