@@ -138,7 +138,7 @@ fn sizes_that_differ_are_refused() {
         .map(|pictures| complaints_with(root.path(), &SegmentationOptions::default(), &[Split::Train], pictures));
     assert_snapshot!(all, @r#"
     error: masks/train/a.png: 5x4 pixels, its picture images/train/a.png has 6x4
-    help: no mask is resized silently: make it anew for this picture, or find the picture it was made for
+    help: no mask is resized silently: make it anew for this picture, or go on without it: broken = "skip"
     error: masks/train/b.png: 4x6 pixels, its picture images/train/b.jpg has 6x4
     help: EXIF asks for a turn of the picture and the mask is turned: save the picture turned, without EXIF
     warning: images/train/b.jpg: EXIF asks for a turn that is not made: the mask lies over the stored pixels
