@@ -141,7 +141,7 @@ fn require(options: &PreparedQnrfOptions, got: [usize; 2]) -> Result<(), DataErr
         record: "UCF-QNRF".into(),
         expected: format!("the published counts, {}", spell(PUBLISHED)),
         got: spell(got),
-        help: "unpack the archive again; for a part of it, or another data set of its layout, expect any counts",
+        help: "unpack the archive again; for a part of it, or another data set of its layout: --any-counts",
     })
 }
 

@@ -121,6 +121,16 @@ fn predictions_are_pictures_tables_and_arrays() {
 }
 
 #[test]
+fn a_validation_of_every_image_is_refused_by_its_key() {
+    let folder = TempDir::new().unwrap();
+    let mut command = small(&folder.path().join("run"), "0");
+    let refused = command.args(["--set", "data.validation.cut.images=14"]).output().unwrap();
+    let told = String::from_utf8_lossy(&refused.stderr);
+    assert_eq!(refused.status.code(), Some(2), "{told}");
+    assert!(told.contains("data.validation.cut.images") && told.contains("fewer than the 14 images"), "{told}");
+}
+
+#[test]
 fn arms_are_compared_by_errors() {
     let folder = TempDir::new().unwrap();
     let (a, b) = (folder.path().join("a"), folder.path().join("b"));

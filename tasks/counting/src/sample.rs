@@ -15,6 +15,7 @@ use wrs_datasets::scenes::write_crowds;
 use wrs_datasets::{DataError, Split};
 use wrs_nn::Dims;
 use wrs_train::plan::Plan;
+use wrs_train::recipe::SettingError;
 use wrs_train::run_dir::DATA_DIGEST;
 
 use crate::error::CountingError;
@@ -130,7 +131,10 @@ pub fn open(recipe: &Recipe, run: &Path) -> Result<Data, CountingError> {
         }
     };
     let (train, val) = match &recipe.data.validation {
-        Validation::Cut { images, seed } => cut_by_seed(&whole, *images, *seed)?,
+        Validation::Cut { images, seed } => {
+            require_rest(&whole, *images)?;
+            cut_by_seed(&whole, *images, *seed)?
+        }
         Validation::List { file } => cut_by_list(&whole, &root.join(file))?,
         Validation::Split { name } => {
             let val = split(name)?;
@@ -145,6 +149,16 @@ pub fn open(recipe: &Recipe, run: &Path) -> Result<Data, CountingError> {
         }
     }
     Ok(Data { train, val, test, root })
+}
+
+/// Refuses a validation that leaves nothing to train on.
+fn require_rest(whole: &CountingDataset, cut: usize) -> Result<(), SettingError> {
+    let total = whole.images.len();
+    if cut < total {
+        return Ok(());
+    }
+    let expected = format!("fewer than the {total} images of {}", whole.name);
+    Err(SettingError { key: "data.validation.cut.images", expected, got: cut.to_string() })
 }
 
 /// One part of a recipe's data by its name (`train`, `val`, `test`, as the recipe cuts them), or another split of the folder.
