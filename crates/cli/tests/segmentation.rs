@@ -145,7 +145,7 @@ fn pictures_of_too_many_pixels_are_seen_in_tiles() {
     };
     let predicted = predict(&["--max-pixels", "2048"]);
     let talk = String::from_utf8(predicted.stderr).unwrap();
-    assert!(talk.contains("64x64 in 9 tiles of 40x40"), "{talk}");
+    assert!(talk.contains("64x64 in 4 tiles of 40x40"), "{talk}");
     let document: Value = serde_json::from_slice(&predicted.stdout).unwrap();
     assert_eq!(document[0]["protocol"], "tiled");
     let document: Value = serde_json::from_slice(&predict(&[]).stdout).unwrap();
