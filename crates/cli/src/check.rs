@@ -176,6 +176,7 @@ fn of_recipe(arguments: &Arguments, look: &Look) -> anyhow::Result<Report> {
 
 fn of_network(path: &Path, arguments: &Arguments, global: &Global) -> anyhow::Result<Report> {
     refuse_previews(arguments)?;
+    let mut blank = None;
     let (network, values, names) = match Task::of_network(path)? {
         Task::Detection => {
             let saved = source::detection(path, &arguments.darknet, global)?.saved;
@@ -191,12 +192,14 @@ fn of_network(path: &Path, arguments: &Arguments, global: &Global) -> anyhow::Re
         Task::Counting => {
             source::refuse_darknet(&arguments.darknet)?;
             let (saved, _) = source::counting(path)?;
+            blank = Some(counting::blank_counts(&saved, global.algorithms())?);
             (saved.description.model.to_string(), saved.params.trainable().len(), Vec::new())
         }
     };
     let path = path.display();
     let facts = if names.is_empty() {
-        vec![format!("weights {path}: {network}, {values} parameters")]
+        let blank = blank.map(|blank| format!("        {blank}"));
+        std::iter::once(format!("weights {path}: {network}, {values} parameters")).chain(blank).collect()
     } else {
         let classes = names.len();
         vec![

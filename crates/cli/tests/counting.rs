@@ -115,7 +115,10 @@ fn predictions_are_pictures_tables_and_arrays() {
     assert_eq!(masks.status.code(), Some(2));
     let exported = folder.path().join("net.safetensors");
     succeed(wrs().arg("export").arg(&run).arg(&exported));
-    succeed(wrs().arg("check").arg(&exported));
+    let checked = json(wrs().args(["check", "--json"]).arg(&exported));
+    assert!(checked["facts"][1].as_str().unwrap().contains("blank pictures of 512 px count black "), "{checked}");
+    let data = json(wrs().args(["check", "--json", "--split", "test"]).arg(run.join("crowds")));
+    assert!(data["facts"].to_string().contains("img_0001 has "), "{data}");
     let started = folder.path().join("started");
     succeed(small(&started, "1").args(["--set", "steps=1", "--init"]).arg(&exported));
 }

@@ -1,12 +1,21 @@
 //! What every training says of itself in the same words.
 
-use wrs_optim::Optimizer;
+use wrs_optim::{Optimizer, Regularizer};
 
 use crate::progress::Progress;
 use crate::run_dir::RunDir;
 
-/// A line for each group of the optimizer: what it holds and how it decays.
-pub fn say_groups(optimizer: &dyn Optimizer, progress: &mut Progress) {
+/// The arm of the experiment, and a line for each group of its optimizer: what it holds and how it decays.
+pub fn say_groups(regularizer: &Regularizer, optimizer: &dyn Optimizer, progress: &mut Progress) {
+    let how = match regularizer {
+        Regularizer::Wrs { rescale, .. } => {
+            let literal = if rescale.literal { ", running statistics left (literal)" } else { "" };
+            let start = if rescale.rescale_at_start { ", once before the first" } else { "" };
+            format!(": to unit norm every {} steps{start}{literal}", rescale.tau)
+        }
+        Regularizer::WeightDecay { .. } => String::new(),
+    };
+    progress.say(&format!("arm     {}{how}", regularizer.arm()));
     for (group, size) in optimizer.groups().iter().zip(optimizer.groups().sizes()) {
         progress.say(&format!(
             "group   {}: {} tensors, {} values, weight decay {}",

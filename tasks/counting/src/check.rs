@@ -2,9 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use wrs_datasets::Findings;
-use wrs_datasets::counting::{CountingDataset, CountingOptions, Pictures, Split, check as check_data, headers_first};
+use wrs_datasets::counting::{
+    CountingDataset, CountingOptions, CountingRecord, Pictures, Split, check as check_data, headers_first,
+};
+use wrs_datasets::{Findings, ImageRgb8, ImageSize};
 use wrs_nn::Params;
+use wrs_ops::conv::Algorithms;
 use wrs_train::plan::{Accumulation, Plan};
 
 use crate::calibrate::images_to_calibrate;
@@ -13,6 +16,10 @@ use crate::init::load_init;
 use crate::model::CsrNet;
 use crate::recipe::{DataSource, Recipe};
 use crate::sample;
+use crate::saved::SavedNet;
+
+/// Side of the blank pictures that tell a network's calibration.
+const BLANK: usize = 512;
 
 /// Checks a data set by itself: the given splits of it.  Without `pictures`, they are decoded where they are few.
 pub fn check_folder(
@@ -86,9 +93,33 @@ fn look_at(
         findings.facts.push(format!("data    {}: {} images", set.name, set.images.len()));
         findings.facts.extend(set.notes.iter().map(|note| format!("        {note}")));
         findings.facts.push(format!("        {counts}"));
+        findings.facts.extend(set.images.first().and_then(first_points));
     }
     findings.faults.extend(checked.faults);
     checked.sets
+}
+
+/// The first points of a picture: whether they were read as meant is seen at a glance (row 11 of the edge cases).
+fn first_points(record: &CountingRecord) -> Option<String> {
+    let points = record.points.as_ref()?;
+    let shown: Vec<String> = points.iter().take(3).map(|point| format!("({}, {})", point.x, point.y)).collect();
+    let more = if points.len() > shown.len() { ", …" } else { "" };
+    Some(format!("        {} has {} points: {}{more}", record.id, points.len(), shown.join(", ")))
+}
+
+/// What the network counts where there is nobody: pictures of one grey level each, a line (row 31 of the edge cases).
+///
+/// # Errors
+/// [`CountingError`] of a broken network.
+pub fn blank_counts(saved: &SavedNet, algorithms: Algorithms) -> Result<String, CountingError> {
+    let counter = saved.counter(algorithms);
+    let count = |(name, level): (&str, u8)| {
+        let seen = counter.seen(ImageRgb8::filled(ImageSize::square(BLANK), [level; 3]), &[])?;
+        Ok(format!("{name} {:.2}", counter.count(&seen.image, &saved.description.evaluation)?.count))
+    };
+    let counts: Result<Vec<String>, CountingError> =
+        [("black", 0), ("grey", 128), ("white", 255)].map(count).into_iter().collect();
+    Ok(format!("blank pictures of {BLANK} px count {}", counts?.join(", ")))
 }
 
 fn check_network(recipe: &Recipe, source: &Path, mut params: Params, findings: &mut Findings) {

@@ -88,8 +88,8 @@ impl Data {
         [(TRAINING, &self.train), (VALIDATION, &self.val)].into_iter().chain(test)
     }
 
-    /// The points decide what is learned and what is counted.
-    fn digest(&self) -> String {
+    /// Of the names and points of all parts, which decide what is learned and what is counted.
+    pub fn digest(&self) -> String {
         let mut hasher = blake3::Hasher::new();
         for (name, set) in self.parts() {
             hasher.update(name.as_bytes()).update(b"\0");

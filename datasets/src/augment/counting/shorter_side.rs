@@ -1,5 +1,7 @@
 //! The size that pictures are brought to before crops are cut of them, and points with them.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use crate::counting::PointXy;
@@ -51,6 +53,17 @@ pub struct Rescaled {
     pub points: Vec<PointXy>,
     /// New shorter side by old; 1 where nothing was to be done.
     pub ratio: f64,
+}
+
+impl fmt::Display for ShorterSide {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let filter = match self.filter {
+            Filter::CatmullRom => "catmull-rom",
+            Filter::Lanczos => "lanczos",
+            Filter::OpencvBilinear => "opencv-bilinear",
+        };
+        write!(f, "with shorter sides of {} to {} px ({filter})", self.bounds_px[0], self.bounds_px[1])
+    }
 }
 
 impl ShorterSide {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use serde_json::json;
+use wrs_datasets::augment::InputSettings;
 use wrs_datasets::counting::CountingDataset;
 use wrs_nn::Params;
 use wrs_optim::Optimizer;
@@ -38,6 +39,7 @@ pub(super) fn introduce(
         recipe.seed
     ));
     progress.say(&format!("loss    {}", recipe.loss));
+    progress.say(&format!("input   {}", input(recipe)));
     let images =
         |set: &CountingDataset| format!("{} ({} images, {} points)", set.name, set.images.len(), points_of(set));
     let test = data.test.as_ref().map_or("none".to_owned(), images);
@@ -47,14 +49,22 @@ pub(super) fn introduce(
         images(&data.train),
         images(&data.val),
     ));
+    progress.say(&format!("        digest of the split {}", data.digest()));
     for note in data.notes() {
         progress.say(&format!("        {note}"));
     }
-    say_groups(optimizer, progress);
+    say_groups(&recipe.regularizer, optimizer, progress);
     for note in notes {
         progress.say(note);
     }
     say_run(run, progress);
+}
+
+/// How pictures become the network's input, in training and evaluation.
+fn input(recipe: &Recipe) -> String {
+    let size = recipe.resize.map_or("at their own size".to_owned(), |resize| resize.to_string());
+    let InputSettings { mean, std } = recipe.input;
+    format!("pictures {size}, RGB in 0 to 1 less {mean:?} by {std:?}")
 }
 
 /// One line about an evaluation.

@@ -45,7 +45,7 @@ pub(super) fn introduce(
     for note in &data.notes {
         progress.say(&format!("        {note}"));
     }
-    say_groups(optimizer, progress);
+    say_groups(&recipe.regularizer, optimizer, progress);
     for note in notes {
         progress.say(note);
     }

@@ -54,7 +54,7 @@ pub(super) fn introduce(
     for warning in few.into_iter().chain(recipe.model.strange_rates()) {
         progress.say(&format!("warning: {warning}"));
     }
-    say_groups(optimizer, progress);
+    say_groups(&recipe.regularizer, optimizer, progress);
     for note in notes {
         progress.say(note);
     }
