@@ -147,6 +147,34 @@ fn arms_are_compared_by_errors() {
     assert_eq!(compared["options"]["metric"], "mae");
 }
 
+/// The mean of the absolute errors of a predictor that gives every picture of a table of counts their mean.
+fn mean_predictors_error(table: &str) -> f64 {
+    let truth: Vec<f64> = table.lines().skip(1).map(|line| line.split(',').nth(2).unwrap().parse().unwrap()).collect();
+    let mean = truth.iter().sum::<f64>() / truth.len() as f64;
+    truth.iter().map(|count| (count - mean).abs()).sum::<f64>() / truth.len() as f64
+}
+
+#[test]
+fn two_hundred_steps_of_a_narrow_network_beat_the_mean_predictor_in_both_arms() {
+    let folder = TempDir::new().unwrap();
+    let decay = r#"regularizer={ weight-decay = { weight-decay = 1e-4, decay-scope = "all" } }"#;
+    for (name, arm) in [("wrs", None), ("wd", Some(decay))] {
+        let (run, table) = (folder.path().join(name), folder.path().join(format!("{name}.csv")));
+        let mut command = wrs();
+        command.args(["train", "demo-counting", "--out"]).arg(&run);
+        let smaller = ["steps=200", "evaluate-every=100", "model.width=0.125", "augment.crop=128"];
+        let crowds = ["data.source.crowds.train=80", "data.source.crowds.test=20", "data.validation.cut.images=20"];
+        for set in smaller.into_iter().chain(crowds).chain(arm) {
+            command.args(["--set", set]);
+        }
+        succeed(&mut command);
+        let test = json(wrs().arg("eval").arg(&run).args(["--split", "test", "--json", "--save"]).arg(&table));
+        let (mae, constant) =
+            (test["mae"].as_f64().unwrap(), mean_predictors_error(&fs::read_to_string(&table).unwrap()));
+        assert!(mae < constant / 2.0, "{name}: MAE {mae}, the mean predictor's is {constant}");
+    }
+}
+
 #[test]
 fn a_prepared_crowd_keeps_its_points_and_is_read_as_before() {
     let folder = TempDir::new().unwrap();
