@@ -37,8 +37,8 @@ pub struct Arguments {
     /// Weights the recipe starts from
     #[arg(long, value_name = "FILE")]
     init: Option<PathBuf>,
-    /// Splits of a data set that is checked by itself
-    #[arg(long, value_name = "NAMES", value_delimiter = ',', default_value = "train,val")]
+    /// Splits of a data set that is checked by itself; without it, train and val, for counting all that are there
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     split: Vec<String>,
     /// How pictures are looked at: decoded one and all, or their headers alone; without it, decoded where they are few
     #[arg(long, value_name = "HOW")]
@@ -128,7 +128,8 @@ fn report(arguments: &Arguments, global: &Global) -> anyhow::Result<Report> {
             format!("`{}` is no recipe, folder or file\nhelp: recipes are listed by wrs train --list", arguments.what);
         return Err(exit::usage(text));
     }
-    let splits = &arguments.split;
+    let usual = ["train", "val"].map(str::to_owned);
+    let splits = if arguments.split.is_empty() { &usual[..] } else { &arguments.split };
     Ok(match arguments.task.map_or_else(|| task_of_data(path), Ok)? {
         Task::Detection => {
             refuse_previews(arguments)?;
@@ -137,7 +138,7 @@ fn report(arguments: &Arguments, global: &Global) -> anyhow::Result<Report> {
         Task::Segmentation => segmentation::check_folder(path, &SegmentationOptions::default(), splits, &look)?.into(),
         Task::Counting => {
             refuse_previews(arguments)?;
-            counting::check_folder(path, &CountingOptions::default(), splits, pictures, look.workers).into()
+            counting::check_folder(path, &CountingOptions::default(), &arguments.split, pictures, look.workers).into()
         }
     })
 }

@@ -93,17 +93,18 @@ pub(super) fn no_split(home: &Path, split: &Split, looked: Vec<PathBuf>, present
 /// Refuses other splits of a layout that has but one.
 ///
 /// # Errors
-/// [`DataError::Record`].
+/// [`DataError::Layout`].
 pub(super) fn require_all(home: &Path, split: &Split) -> Result<(), DataError> {
     if split.to_string() == ALL {
         return Ok(());
     }
-    Err(DataError::Record {
-        path: home.to_path_buf(),
-        record: "split".into(),
-        expected: format!("{ALL}, the only one of these pictures"),
-        got: split.to_string(),
-        help: "take all, and cut it: into folds, by ids or by a seed",
+    Err(DataError::Layout {
+        wanted: format!("split {split}"),
+        root: home.to_path_buf(),
+        looked: vec![home.to_path_buf()],
+        help: format!(
+            "{ALL} is the only split of these pictures; take it, and cut it: into folds, by ids or by a seed"
+        ),
     })
 }
 

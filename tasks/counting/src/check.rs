@@ -21,7 +21,7 @@ use crate::saved::SavedNet;
 /// Side of the blank pictures that tell a network's calibration.
 const BLANK: usize = 512;
 
-/// Checks a data set by itself: the given splits of it.  Without `pictures`, they are decoded where they are few.
+/// Checks a data set by itself: the given splits of it, or all that are there.  Without `pictures`, they are decoded where they are few.
 pub fn check_folder(
     root: &Path,
     options: &CountingOptions,

@@ -46,3 +46,26 @@ fn every_fault_is_told_with_its_file() {
     let text = spell_faults(root.path(), &checked(root.path(), Pictures::Headers).faults);
     assert!(!text.contains("same bytes"), "{text}");
 }
+
+#[test]
+fn without_a_choice_the_splits_that_are_there_are_checked() {
+    let names = |root: &Path| -> Vec<usize> {
+        let found = check(root, &CountingOptions::default(), &[], Pictures::Headers, 0);
+        assert!(found.faults.is_empty(), "{}", spell_faults(root, &found.faults));
+        found.sets.iter().map(|set| set.images.len()).collect()
+    };
+    let annotated = ann_points(&[[1.0, 1.0]]);
+    let file = |split: &str, n: usize| {
+        [(format!("{split}img_{n}.jpg"), png(8, 9, n as u8)), (format!("{split}img_{n}_ann.mat"), annotated.clone())]
+    };
+    let files = [file("Train/", 1), file("Train/", 2), file("Test/", 3)].concat();
+    let files: Vec<(&str, &[u8])> = files.iter().map(|(path, bytes)| (path.as_str(), bytes.as_slice())).collect();
+    assert_eq!(names(folder(&files).path()), [2, 1]);
+    let only = folder(&[("1.jpg", &png(8, 9, 1)), ("1_ann.mat", &annotated)]);
+    assert_eq!(names(only.path()), [1]);
+
+    let none = folder(&[("Other/img_1.jpg", &png(8, 9, 1)), ("Other/img_1_ann.mat", &annotated)]);
+    let options = CountingOptions { layout: Some(CountingLayout::Qnrf), ..CountingOptions::default() };
+    let found = check(none.path(), &options, &[], Pictures::Headers, 0);
+    assert!(spell_faults(none.path(), &found.faults).contains("split train"), "{:?}", found.faults);
+}
