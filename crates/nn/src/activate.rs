@@ -2,6 +2,7 @@
 
 use wrs_ops::smooth::{Smooth, smooth, smooth_backward};
 
+use crate::kept::Kept;
 use crate::pass::{Pass, Value};
 use crate::tape::{Backward, Node};
 use crate::{Buffer, NnError};
@@ -17,19 +18,19 @@ pub fn activate(pass: &mut Pass<'_>, x: &Value, activation: Smooth) -> Result<Va
     let y = pass
         .compute(x.dims(), x.wanted, |y| smooth(activation, x.data.host(), y))
         .map_err(NnError::shape("activation"))?;
-    pass.record(&y, || Box::new(SmoothNode { activation, x: x.clone() }));
+    pass.record(&y, || Box::new(SmoothNode { activation, x: Kept::new(x) }));
     Ok(y)
 }
 
 struct SmoothNode {
     activation: Smooth,
-    x: Value,
+    x: Kept,
 }
 
 impl Node for SmoothNode {
     fn backward(self: Box<Self>, gy: Buffer, way: &mut Backward<'_>) -> Result<(), NnError> {
         let Self { activation, x } = *self;
-        way.give(x.slot(), |gx, store| smooth_backward(activation, x.data.host(), gy.host(), gx, store))
+        way.give(x.slot(), |gx, store| smooth_backward(activation, x.numbers()?.host(), gy.host(), gx, store))
             .map_err(NnError::shape("activation"))
     }
 }

@@ -4,6 +4,7 @@ use wrs_ops::conv::{ConvShape, Epilogue, conv2d, conv2d_backward_bias, conv2d_ba
 use wrs_ops::norm_act::activation_backward;
 use wrs_ops::{Activation, Store};
 
+use crate::kept::Kept;
 use crate::pass::{Dims, Pass, Value};
 use crate::tape::{Backward, Node};
 use crate::{Buffer, Init, NnError, ParamId, Role, Scope};
@@ -168,7 +169,7 @@ impl Conv {
             .map_err(NnError::shape(&self.name))?;
         pass.record(&y, || {
             let activated = (self.activation != Activation::Identity).then(|| y.clone());
-            Box::new(ConvNode { layer: self.clone(), shape, x: x.clone(), activated })
+            Box::new(ConvNode { layer: self.clone(), shape, x: Kept::new(x), activated })
         });
         Ok(y)
     }
@@ -177,7 +178,7 @@ impl Conv {
 struct ConvNode {
     layer: Conv,
     shape: ConvShape,
-    x: Value,
+    x: Kept,
     /// The output, whose sign tells the slope of an activation.
     activated: Option<Value>,
 }
@@ -197,7 +198,8 @@ impl Node for ConvNode {
             conv2d_backward_bias(&shape, gy, gb, store).map_err(named())?;
         }
         if let Some((gw, store)) = way.parameter(layer.weight) {
-            conv2d_backward_weight(&shape, x.data.host(), gy, gw, store, algorithms).map_err(named())?;
+            let x = x.numbers().map_err(named())?;
+            conv2d_backward_weight(&shape, x.host(), gy, gw, store, algorithms).map_err(named())?;
         }
         drop(x);
         way.give(slot, |gx, store| {

@@ -2,11 +2,14 @@
 
 mod backward;
 
+use std::sync::Arc;
+
 use wrs_ops::conv::{ConvShape, Epilogue, conv2d};
 use wrs_ops::norm_act::{Affine, BatchStats, ChannelsLast, ResidualAt, Statistics, batch_stats, norm_act};
 use wrs_ops::{Activation, ShapeError};
 
 use crate::conv::{ConvConfig, out_dims};
+use crate::kept::{Kept, Remake};
 use crate::pass::{Dims, Pass, StatisticsUpdate, Value};
 use crate::{Buffer, Filter, Init, NnError, ParamId, Params, Role, Scope};
 
@@ -60,7 +63,8 @@ pub struct ConvBnNames<'a> {
 
 /// `act(norm(conv(x)))`, with an optional shortcut added before or behind the activation.
 ///
-/// Training keeps the convolution's input and output; everything else is computed again on the way back.  Evaluation, and
+/// Training keeps the convolution's output, and its input where that cannot be computed again (see [`Kept`]); everything else
+/// is computed again on the way back.  Evaluation, and
 /// training where the block and all below it are frozen, fold the norm into the convolution's last touch of each value.
 ///
 /// A bias of the convolution ([`Self::biased`]) never meets an activation: the norm subtracts it with the mean it is part of,
@@ -234,11 +238,15 @@ impl ConvBn {
         let affine = Affine::new(params.values(self.gamma), params.values(self.beta), &stats).map_err(named())?;
         let residual = shortcut.map(Shortcut::residual);
         let activation = self.config.activation;
-        let y = pass
+        let mut y = pass
             .compute(dims, wanted, |y| norm_act(rows, z.host(), &affine, activation, residual, y))
             .map_err(named())?;
+        let (z, affine) = (Arc::new(z), Arc::new(affine));
+        if y.wanted && shortcut.is_none() {
+            y.remake = Some(Arc::new(Remake { rows, z: Arc::clone(&z), affine: Arc::clone(&affine), activation }));
+        }
         pass.record(&y, || {
-            let (layer, shape, x) = (self.clone(), *shape, x.clone());
+            let (layer, shape, x) = (self.clone(), *shape, Kept::new(x));
             let shortcut = shortcut.map(|s| s.recorded(&y));
             Box::new(ConvBnNode { layer, shape, rows, x, z, stats, statistics, affine, shortcut })
         });

@@ -16,6 +16,7 @@ mod conv_bn;
 mod dropout;
 mod error;
 mod gradients;
+mod kept;
 mod params;
 mod pass;
 mod pool;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use wrs_ops::conv::Algorithms;
 use wrs_ops::norm_act::BatchStats;
 
+use crate::kept::Remake;
 use crate::tape::{Node, Tape};
 use crate::{Buffer, NnError, ParamId, Params};
 
@@ -50,6 +51,8 @@ pub struct Value {
     pub(crate) id: usize,
     /// Whether a gradient of it is of use to anybody.
     pub(crate) wanted: bool,
+    /// How the numbers come back when nobody holds them any more, where they can.
+    pub(crate) remake: Option<Arc<Remake>>,
     dims: Dims,
 }
 
@@ -227,7 +230,7 @@ impl<'p> Pass<'p> {
     /// A new value.
     pub(crate) fn value(&mut self, dims: Dims, data: Buffer, wanted: bool) -> Value {
         self.values += 1;
-        Value { data: Arc::new(data), id: self.values - 1, wanted: wanted && self.is_training(), dims }
+        Value { data: Arc::new(data), id: self.values - 1, wanted: wanted && self.is_training(), remake: None, dims }
     }
 
     /// A new value whose numbers `compute` writes; in a plan it has none.

@@ -1,5 +1,7 @@
 //! The way back through the block.
 
+use std::sync::Arc;
+
 use wrs_ops::ShapeError;
 use wrs_ops::conv::{ConvShape, conv2d_backward_bias, conv2d_backward_input, conv2d_backward_weight};
 use wrs_ops::norm_act::{
@@ -8,6 +10,7 @@ use wrs_ops::norm_act::{
 };
 
 use super::ConvBn;
+use crate::kept::Kept;
 use crate::pass::{Slot, Value};
 use crate::tape::{Backward, Node};
 use crate::{Buffer, NnError};
@@ -24,12 +27,12 @@ pub(super) struct ConvBnNode {
     pub layer: ConvBn,
     pub shape: ConvShape,
     pub rows: ChannelsLast,
-    pub x: Value,
+    pub x: Kept,
     /// The convolution's output, without its bias.
-    pub z: Buffer,
+    pub z: Arc<Buffer>,
     pub stats: BatchStats,
     pub statistics: Statistics,
-    pub affine: Affine,
+    pub affine: Arc<Affine>,
     pub shortcut: Option<RecordedShortcut>,
 }
 
@@ -47,7 +50,8 @@ impl Node for ConvBnNode {
             conv2d_backward_bias(&shape, gz, gb, store).map_err(named())?;
         }
         if let Some((gw, store)) = way.parameter(layer.weight) {
-            conv2d_backward_weight(&shape, x.data.host(), gz, gw, store, algorithms).map_err(named())?;
+            let x = x.numbers().map_err(named())?;
+            conv2d_backward_weight(&shape, x.host(), gz, gw, store, algorithms).map_err(named())?;
         }
         drop(x);
         way.give(slot, |gx, store| {
