@@ -5,6 +5,7 @@ use std::io::{self, Write};
 
 use wrs_nn::Buffer;
 
+use crate::tensors::TensorFile;
 use crate::{Metadata, WeightsError, container};
 
 /// Writes flat buffers in the order given and in the order of their values; equal values give equal bytes.
@@ -33,10 +34,15 @@ impl NamedBuffers {
     /// # Errors
     /// [`WeightsError::Format`], [`WeightsError::Dtype`].
     pub fn read(bytes: &[u8], file: &str) -> Result<Self, WeightsError> {
-        let tensors = container::parse(bytes, file)?;
+        let mut tensors = TensorFile::of_bytes(bytes, file)?;
         let mut buffers = BTreeMap::new();
-        for (name, view) in tensors.iter() {
-            buffers.insert(name.to_owned(), Buffer::from(container::values(&view, name, file)?));
+        for (name, entry) in tensors.entries().clone() {
+            let mut buffer = Buffer::scratch(entry.values());
+            tensors.read_pieces(&name, &entry, 1, |at, piece| {
+                buffer.host_mut()[at..at + piece.len()].copy_from_slice(piece);
+                Ok(())
+            })?;
+            buffers.insert(name, buffer);
         }
         Ok(Self { file: file.to_owned(), buffers })
     }

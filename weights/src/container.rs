@@ -4,17 +4,12 @@
 //! equal bytes.
 
 use std::collections::BTreeSet;
-use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::Path;
 
-use half::{bf16, f16};
-use safetensors::tensor::TensorView;
-use safetensors::{Dtype, SafeTensors};
-use serde::Deserialize;
-use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
+use crate::tensors::Dtype;
 use crate::{Metadata, WeightsError};
 
 /// The header's length field, also the alignment of the first tensor.
@@ -68,76 +63,74 @@ pub(crate) fn write_values(writer: &mut (impl Write + ?Sized), values: &[f32]) -
     Ok(())
 }
 
-/// The header and the tensors' places, checked against the length of the bytes.
-pub(crate) fn parse<'a>(bytes: &'a [u8], file: &str) -> Result<SafeTensors<'a>, WeightsError> {
-    SafeTensors::deserialize(bytes).map_err(|e| WeightsError::Format { file: file.to_owned(), reason: e.to_string() })
+/// A header, and where the tensors' bytes begin.
+pub(crate) struct Header {
+    pub metadata: Metadata,
+    pub tensors: Vec<(String, HeaderTensor)>,
+    /// The first byte behind the header.
+    pub data: u64,
 }
 
-/// The values of one tensor, as f32.
-pub(crate) fn values(view: &TensorView<'_>, tensor: &str, file: &str) -> Result<Vec<f32>, WeightsError> {
-    let data = view.data();
-    Ok(match view.dtype() {
-        Dtype::F32 => decode(data, f32::from_le_bytes),
-        Dtype::F16 => decode(data, |b| f16::from_le_bytes(b).to_f32()),
-        Dtype::BF16 => decode(data, |b| bf16::from_le_bytes(b).to_f32()),
-        other => return Err(dtype_error(other, tensor, file)),
-    })
+/// What a header says of one tensor.
+pub(crate) struct HeaderTensor {
+    pub dtype: Dtype,
+    pub shape: Vec<usize>,
+    /// Its first byte, from the header's end.
+    pub at: u64,
 }
 
-/// Refuses numbers that [`values`] does not convert.
-pub(crate) fn check_dtype(view: &TensorView<'_>, tensor: &str, file: &str) -> Result<(), WeightsError> {
-    match view.dtype() {
-        Dtype::F32 | Dtype::F16 | Dtype::BF16 => Ok(()),
-        other => Err(dtype_error(other, tensor, file)),
-    }
-}
-
-fn dtype_error(got: Dtype, tensor: &str, file: &str) -> WeightsError {
-    WeightsError::Dtype { file: file.to_owned(), tensor: tensor.to_owned(), got: format!("{got:?}") }
-}
-
-fn decode<const N: usize>(data: &[u8], number: impl Fn([u8; N]) -> f32) -> Vec<f32> {
-    let (numbers, _) = data.as_chunks::<N>();
-    numbers.iter().map(|&bytes| number(bytes)).collect()
-}
-
-/// The metadata of a file, without reading its tensors.
-pub(crate) fn read_metadata(path: &Path) -> Result<Metadata, WeightsError> {
-    #[derive(Deserialize)]
-    struct Header {
-        #[serde(rename = "__metadata__", default)]
-        metadata: Option<Metadata>,
-    }
-    let header: Header = read_header(path)?;
-    Ok(header.metadata.unwrap_or_default())
-}
-
-/// The names of a file's tensors, sorted, without reading the tensors.
-pub(crate) fn read_names(path: &Path) -> Result<Vec<String>, WeightsError> {
-    let header: Map<String, Value> = read_header(path)?;
-    let mut names: Vec<_> = header.into_iter().map(|(name, _)| name).filter(|name| name != METADATA_KEY).collect();
-    names.sort();
-    Ok(names)
-}
-
-fn read_header<T: DeserializeOwned>(path: &Path) -> Result<T, WeightsError> {
-    let io_error = |source| WeightsError::Io { action: "read", path: path.to_owned(), source };
-    let broken = |reason: String| WeightsError::Format { file: name_of(path), reason };
-    let mut file = File::open(path).map_err(io_error)?;
-    let size = file.metadata().map_err(io_error)?.len();
+/// The header at the beginning of `size` bytes, checked against their number.
+pub(crate) fn read_header(file: &str, bytes: &mut (impl Read + ?Sized), size: u64) -> Result<Header, WeightsError> {
+    let io_error = |source| WeightsError::Io { action: "read", path: file.into(), source };
+    let broken = |reason: String| WeightsError::Format { file: file.to_owned(), reason };
     let mut length = [0; LENGTH_BYTES];
     if size < LENGTH_BYTES as u64 {
         return Err(broken(format!("expected a header, got {size} bytes")));
     }
-    file.read_exact(&mut length).map_err(io_error)?;
+    bytes.read_exact(&mut length).map_err(io_error)?;
     let length = u64::from_le_bytes(length);
     let room = (size - LENGTH_BYTES as u64).min(LARGEST_HEADER);
     if length > room {
         return Err(broken(format!("expected a header of at most {room} bytes, got {length}")));
     }
     let mut text = Vec::new();
-    file.take(length).read_to_end(&mut text).map_err(io_error)?;
-    serde_json::from_slice(&text).map_err(|e| broken(e.to_string()))
+    bytes.take(length).read_to_end(&mut text).map_err(io_error)?;
+    // The library's own check of a header: places that follow one another, sizes that are those of the shapes.
+    let header: safetensors::tensor::Metadata = serde_json::from_slice(&text).map_err(|e| broken(e.to_string()))?;
+    let data = LENGTH_BYTES as u64 + length;
+    let end = data + header.data_len() as u64;
+    if end != size {
+        return Err(broken(format!("its header speaks of {end} bytes, the file has {size}")));
+    }
+    let tensor = |(name, info): (String, &safetensors::tensor::TensorInfo)| {
+        let (shape, at) = (info.shape.clone(), info.data_offsets.0 as u64);
+        (name, HeaderTensor { dtype: dtype(info.dtype), shape, at })
+    };
+    let tensors = header.tensors().into_iter().map(tensor).collect();
+    let metadata = header.metadata().iter().flatten().map(|(key, value)| (key.clone(), value.clone())).collect();
+    Ok(Header { metadata, tensors, data })
+}
+
+fn dtype(dtype: safetensors::Dtype) -> Dtype {
+    use safetensors::Dtype as Theirs;
+    match dtype {
+        Theirs::F32 => Dtype::F32,
+        Theirs::F16 => Dtype::F16,
+        Theirs::BF16 => Dtype::Bf16,
+        Theirs::F64 => Dtype::F64,
+        Theirs::BOOL => Dtype::Other("bool", 1),
+        Theirs::U8 => Dtype::Other("uint8", 1),
+        Theirs::I8 => Dtype::Other("int8", 1),
+        Theirs::I16 => Dtype::Other("int16", 2),
+        Theirs::U16 => Dtype::Other("uint16", 2),
+        Theirs::I32 => Dtype::Other("int32", 4),
+        Theirs::U32 => Dtype::Other("uint32", 4),
+        Theirs::I64 => Dtype::Other("int64", 8),
+        Theirs::U64 => Dtype::Other("uint64", 8),
+        Theirs::C64 => Dtype::Other("complex64", 8),
+        // Of less than a byte: none of its bytes is asked for.
+        _ => Dtype::Other("a float of 8 bits or less", 0),
+    }
 }
 
 /// A file's name in messages.

@@ -5,7 +5,7 @@ use std::path::Path;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::safetensors::read_metadata;
+use crate::load::read_metadata;
 use crate::{Metadata, WeightsError, container};
 
 /// The key of the task.

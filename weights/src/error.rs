@@ -31,6 +31,30 @@ pub enum WeightsError {
         /// What is wrong with its header.
         reason: String,
     },
+    /// A file of PyTorch that cannot be read.
+    #[error("{file}: {reason}\nhelp: {help}")]
+    Torch {
+        /// The file.
+        file: String,
+        /// What is wrong with it.
+        reason: String,
+        /// The mend.
+        help: &'static str,
+    },
+    /// A value that no network computes with.
+    #[error(
+        "{file}: tensor `{tensor}`: expected finite numbers, got {got} at {index}\nhelp: the training that wrote it has diverged, or the file is broken"
+    )]
+    NotFinite {
+        /// The file.
+        file: String,
+        /// The tensor, as the file calls it.
+        tensor: String,
+        /// The place in the tensor, in the file's order.
+        index: usize,
+        /// The value.
+        got: f32,
+    },
     /// A file that does not say what the network is, or says another than was asked for.
     #[error("{file}: {reason}\nhelp: expected a file written by `wrs train`, such as RUN/best.safetensors")]
     NotOurs {
@@ -55,7 +79,7 @@ pub enum WeightsError {
     Darknet(#[from] DarknetError),
     /// Numbers of another kind.
     #[error(
-        "{file}: tensor `{tensor}`: expected F32, F16 or BF16, got {got}\nhelp: convert it to float32 where it was saved"
+        "{file}: tensor `{tensor}`: expected float32, float16, bfloat16 or float64, got {got}\nhelp: convert it to float32 where it was saved"
     )]
     Dtype {
         /// The file.
@@ -114,6 +138,8 @@ pub enum WeightsError {
 pub struct LoadReport {
     /// Number of tensors that were loaded.
     pub loaded: usize,
+    /// Those of them that the file calls something else: its name and the model's.
+    pub renamed: Vec<(String, String)>,
     /// Tensors of the model that the file lacks.
     pub missing: Vec<String>,
     /// Tensors of the file that the model lacks.
@@ -152,6 +178,10 @@ impl LoadReport {
     pub fn lines(&self, file: &Path, params: &Params) -> Vec<String> {
         let (file, tensors) = (file.display(), params.iter().len());
         let mut lines = vec![format!("init    {file}: {} of {tensors} tensors loaded", self.loaded)];
+        if let Some((theirs, ours)) = self.renamed.first() {
+            let count = self.renamed.len();
+            lines.push(format!("        {count} of them under other names, such as {theirs} for {ours}"));
+        }
         lines.extend(self.missing.iter().map(|name| format!("        fresh, not in the file: {name}")));
         lines.extend(self.mismatched.iter().map(|m| format!("        fresh, of another shape: {m}")));
         lines.extend(self.unexpected.iter().map(|name| format!("        left over in the file: {name}")));
@@ -197,6 +227,7 @@ mod tests {
     fn a_misfit_names_file_tensor_and_both_shapes() {
         let report = LoadReport {
             loaded: 3,
+            renamed: Vec::new(),
             missing: (0..12).map(|i| format!("heads.{i}.weight")).collect(),
             unexpected: vec!["fc.bias".into()],
             mismatched: vec![Mismatch {

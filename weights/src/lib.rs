@@ -9,11 +9,15 @@ pub mod darknet;
 pub mod description;
 mod error;
 mod layout;
+pub mod load;
 pub mod safetensors;
+pub mod tensors;
+mod torch;
 
 pub use buffers::{NamedBuffers, write_buffers};
 pub use error::{LoadReport, Mismatch, WeightsError};
 pub use layout::{from_file, to_file};
+pub use load::Strictness;
 
 /// What a file says about its tensors: task, class names, preprocessing; written in the order of its keys.
 pub type Metadata = std::collections::BTreeMap<String, String>;

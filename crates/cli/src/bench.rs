@@ -1,5 +1,6 @@
 //! `wrs bench`: how long the full-size network takes on this machine.
 
+use std::num::NonZeroU64;
 use std::process::ExitCode;
 
 use serde::Serialize;
@@ -22,6 +23,9 @@ pub struct Arguments {
     /// Side of the square input in pixels; YOLOv3's are multiples of 32, CSRNet's of 8
     #[arg(long, default_value_t = 416)]
     size: usize,
+    /// Rescales the filters every so many steps of the training (WRS)
+    #[arg(long, value_name = "STEPS")]
+    rescale_every: Option<NonZeroU64>,
 }
 
 #[derive(Clone, Copy, clap::ValueEnum, Serialize)]
@@ -49,6 +53,11 @@ struct Report {
     ms: f64,
     min_ms: f64,
     images_per_s: f64,
+    /// The optimizer's part of a training step, rescaling included.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    update_ms: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rescale_every: Option<NonZeroU64>,
     peak_rss_mib: Option<u64>,
 }
 
@@ -63,16 +72,18 @@ pub fn run(arguments: &Arguments, global: &Global) -> anyhow::Result<ExitCode> {
         return Err(exit::usage(format!("expected --batch of at least 1 and --size a multiple of {stride}")));
     }
     let mode = match arguments.mode {
-        ModeName::Train => Mode::Train,
+        ModeName::Train => Mode::Train { rescale_every: arguments.rescale_every },
+        ModeName::Infer if arguments.rescale_every.is_some() => {
+            return Err(exit::usage("--rescale-every belongs to --mode train: an inference moves no weight"));
+        }
         ModeName::Infer => Mode::Infer,
     };
-    let mut times = match model {
+    let times = match model {
         Model::Yolov3 => wrs_detection::bench::time(mode, batch, size, global.algorithms())?,
         Model::Deeplabv3 => wrs_segmentation::bench::time(mode, batch, size, global.algorithms())?,
         Model::Csrnet => wrs_counting::bench::time(mode, batch, size, global.algorithms())?,
     };
-    times.sort_by(f64::total_cmp);
-    let ms = times[times.len() / 2];
+    let ms = median(&times.runs);
     let report = Report {
         model,
         mode: arguments.mode,
@@ -80,21 +91,31 @@ pub fn run(arguments: &Arguments, global: &Global) -> anyhow::Result<ExitCode> {
         size,
         threads: rayon::current_num_threads(),
         ms,
-        min_ms: times[0],
+        min_ms: times.runs.iter().copied().fold(f64::INFINITY, f64::min),
         images_per_s: batch as f64 / (ms / 1e3),
+        update_ms: (!times.updates.is_empty()).then(|| median(&times.updates)),
+        rescale_every: arguments.rescale_every,
         peak_rss_mib: memory::peak_resident().map(|bytes| bytes >> 20),
     };
     if global.json {
         println!("{}", serde_json::to_string(&report)?);
     } else {
         println!(
-            "median {:.0} ms  least {:.0} ms  {:.2} images/s  peak memory {} MiB  ({} threads)",
+            "median {:.0} ms  least {:.0} ms  {:.2} images/s{}  peak memory {} MiB  ({} threads)",
             report.ms,
             report.min_ms,
             report.images_per_s,
+            report.update_ms.map_or(String::new(), |ms| format!("  update {ms:.1} ms")),
             report.peak_rss_mib.map_or("?".to_owned(), |m| m.to_string()),
             report.threads
         );
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The middle one, the upper of two.
+fn median(times: &[f64]) -> f64 {
+    let mut sorted = times.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    sorted[sorted.len() / 2]
 }

@@ -61,3 +61,42 @@ impl Kept {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use wrs_ops::conv::Algorithms;
+    use wrs_ops::rng::Rng;
+
+    use super::*;
+    use crate::{ConvBn, ConvBnConfig, ConvConfig, Dims, InputGradient, NormConfig, ParamsBuilder, Pass};
+
+    fn layer(scope: &mut crate::Scope<'_>, c_in: usize) -> ConvBn {
+        let conv = ConvConfig::same(c_in, 5, 3);
+        ConvBn::new(scope, ConvBnConfig { conv, norm: NormConfig::default(), activation: Activation::LeakyRelu(0.1) })
+    }
+
+    #[test]
+    fn numbers_come_back_bit_for_bit_and_nobody_holds_them_meanwhile() {
+        let mut builder = ParamsBuilder::new();
+        let (first, second) = (layer(&mut builder.root().sub("a"), 3), layer(&mut builder.root().sub("b"), 5));
+        let params = builder.build(0);
+        let dims = Dims { n: 2, h: 6, w: 7, c: 3 };
+        let mut rng = Rng::new(0, "kept", 0, 0);
+        let pixels: Vec<f32> = (0..dims.len()).map(|_| rng.normal() as f32).collect();
+
+        let mut pass = Pass::train(&params, Algorithms::Fast);
+        let x = pass.input(dims, pixels.into(), InputGradient::Skipped);
+        let plain = first.forward(&mut pass, &x).unwrap();
+        let summed = second.forward_residual(&mut pass, &plain, &plain).unwrap();
+        for (value, is_kept) in [(&x, true), (&plain, false), (&summed, true)] {
+            let holders = Arc::strong_count(&value.data);
+            let kept = Kept::new(value);
+            assert_eq!(Arc::strong_count(&value.data) - holders, usize::from(is_kept));
+            let bits = |buffer: &Buffer| buffer.host().iter().map(|v| v.to_bits()).collect::<Vec<_>>();
+            assert_eq!(bits(&kept.numbers().unwrap()), bits(&value.data));
+            assert_eq!(kept.slot().id, value.slot().id);
+        }
+        // On the tape are the convolutions' outputs: only `plain` itself holds its numbers.
+        assert_eq!(Arc::strong_count(&plain.data), 1);
+    }
+}

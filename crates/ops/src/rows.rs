@@ -11,7 +11,7 @@ use rayon::prelude::*;
 const UNIT_ROUNDING: f64 = 5.960_464_5e-8;
 
 /// What a rescale did, row by row.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Rescaled {
     /// Norms before.
     pub norms: Vec<f64>,
@@ -22,7 +22,7 @@ pub struct Rescaled {
 }
 
 /// Refuses a row length that does not divide the matrix; gives the rows' number.
-fn row_count(op: &'static str, values: usize, row_len: usize) -> Result<usize, ShapeError> {
+pub(crate) fn row_count(op: &'static str, values: usize, row_len: usize) -> Result<usize, ShapeError> {
     if row_len > 0 && values.is_multiple_of(row_len) {
         return Ok(values / row_len);
     }
@@ -30,6 +30,7 @@ fn row_count(op: &'static str, values: usize, row_len: usize) -> Result<usize, S
     Err(ShapeError { op, what: "matrix", expected, got: values.to_string() })
 }
 
+#[inline(always)]
 fn norm(row: &[f32]) -> f64 {
     block_of_squares(row).sqrt()
 }
@@ -57,37 +58,65 @@ pub fn row_norms(matrix: &[f32], row_len: usize, norms: &mut [f64]) -> Result<()
     Ok(())
 }
 
-/// Divides every row by its L2 norm.
-///
-/// A row whose norm is under `min_norm` (WRS uses `1e-12`) or not finite is left and counted.  So is, uncounted, a row that
-/// is of unit norm already to the last bit: rescaling twice changes nothing.
+/// Rows that are to be of unit norm.
+#[derive(Clone, Copy, Debug)]
+pub struct UnitRows {
+    /// Values of a row.
+    pub row_len: usize,
+    /// A row of a smaller norm (WRS uses `1e-12`), or of one that is not finite, is left and counted.
+    pub min_norm: f64,
+}
+
+impl UnitRows {
+    /// Divides one row by its L2 norm; gives that norm and the factor, which is 1 where the row was left.
+    ///
+    /// A row that is of unit norm already to the last bit is left, too: rescaling twice changes nothing.
+    #[inline(always)]
+    pub(crate) fn rescale(self, row: &mut [f32]) -> (f64, f64) {
+        let norm = norm(row);
+        if !has_direction(norm, self.min_norm) || (norm - 1.0).abs() <= UNIT_ROUNDING {
+            return (norm, 1.0);
+        }
+        let factor = 1.0 / norm;
+        for w in row {
+            *w = (f64::from(*w) * factor) as f32;
+        }
+        (norm, factor)
+    }
+}
+
+impl Rescaled {
+    pub(crate) fn of_rows(rows: usize) -> Self {
+        Self { norms: vec![0.0; rows], factors: vec![1.0; rows], skipped: 0 }
+    }
+
+    pub(crate) fn count_skipped(&mut self, unit: UnitRows) {
+        self.skipped = self.norms.iter().filter(|&&n| !has_direction(n, unit.min_norm)).count();
+    }
+}
+
+/// Divides every row by its L2 norm; see [`UnitRows`] for those that are left.
 ///
 /// # Shapes
 /// `matrix` `[rows, row_len]`.
 ///
 /// # Errors
 /// [`ShapeError`] when `row_len` does not divide it.
-pub fn rescale_rows(matrix: &mut [f32], row_len: usize, min_norm: f64) -> Result<Rescaled, ShapeError> {
-    let rows = row_count("rescale_rows", matrix.len(), row_len)?;
-    let mut norms = vec![0.0; rows];
-    let mut factors = vec![1.0; rows];
+pub fn rescale_rows(matrix: &mut [f32], unit: UnitRows) -> Result<Rescaled, ShapeError> {
+    let row_len = unit.row_len;
+    let mut rescaled = Rescaled::of_rows(row_count("rescale_rows", matrix.len(), row_len)?);
     let block = blocks::rows_per_task(row_len);
-    let tasks = matrix.par_chunks_mut(block * row_len).zip(norms.par_chunks_mut(block));
-    tasks.zip(factors.par_chunks_mut(block)).for_each(|((rows, norms), factors)| {
-        for ((row, n), factor) in rows.chunks_exact_mut(row_len).zip(norms).zip(factors) {
-            *n = norm(row);
-            if has_direction(*n, min_norm) && (*n - 1.0).abs() > UNIT_ROUNDING {
-                *factor = 1.0 / *n;
-                for w in row {
-                    *w = (f64::from(*w) * *factor) as f32;
-                }
-            }
+    let found = rescaled.norms.par_chunks_mut(block).zip(rescaled.factors.par_chunks_mut(block));
+    matrix.par_chunks_mut(block * row_len).zip(found).for_each(|(rows, (norms, factors))| {
+        for ((row, norm), factor) in rows.chunks_exact_mut(row_len).zip(norms).zip(factors) {
+            (*norm, *factor) = unit.rescale(row);
         }
     });
-    let skipped = norms.iter().filter(|&&n| !has_direction(n, min_norm)).count();
-    Ok(Rescaled { norms, factors, skipped })
+    rescaled.count_skipped(unit);
+    Ok(rescaled)
 }
 
+#[inline(always)]
 fn has_direction(norm: f64, min_norm: f64) -> bool {
     norm >= min_norm && norm > 0.0 && norm.is_finite()
 }
@@ -152,10 +181,14 @@ mod tests {
     use super::*;
     use crate::oracle::{normals, same_in_any_pool};
 
+    fn unit(row_len: usize) -> UnitRows {
+        UnitRows { row_len, min_norm: 1e-12 }
+    }
+
     #[test]
     fn three_four_five() {
         let mut matrix = [3.0, 4.0, 0.0, 0.0, 1.0, 0.0];
-        let rescaled = rescale_rows(&mut matrix, 2, 1e-12).unwrap();
+        let rescaled = rescale_rows(&mut matrix, unit(2)).unwrap();
         assert_eq!(matrix, [0.6, 0.8, 0.0, 0.0, 1.0, 0.0]);
         assert_eq!(rescaled, Rescaled { norms: vec![5.0, 0.0, 1.0], factors: vec![0.2, 1.0, 1.0], skipped: 1 });
     }
@@ -163,7 +196,7 @@ mod tests {
     #[test]
     fn rows_without_a_direction_are_left_and_counted() {
         let mut matrix = [1e-13, 0.0, f32::NAN, 1.0, f32::INFINITY, 0.0, 2e-12, 0.0];
-        let rescaled = rescale_rows(&mut matrix, 2, 1e-12).unwrap();
+        let rescaled = rescale_rows(&mut matrix, unit(2)).unwrap();
         assert_eq!(rescaled.skipped, 3);
         assert_eq!(rescaled.factors[..3], [1.0; 3]);
         assert_eq!((matrix[0], matrix[3], matrix[4], matrix[6]), (1e-13, 1.0, f32::INFINITY, 1.0));
@@ -179,7 +212,7 @@ mod tests {
             }
             let once = same_in_any_pool(|| {
                 let mut matrix = before.clone();
-                rescale_rows(&mut matrix, row_len, 1e-12).unwrap();
+                rescale_rows(&mut matrix, unit(row_len)).unwrap();
                 matrix
             });
             let mut norms = vec![0.0; rows];
@@ -188,7 +221,7 @@ mod tests {
             assert!(row_angles(&before, &once, row_len).unwrap().iter().all(|&a| a < 1e-7));
 
             let mut twice = once.clone();
-            let again = rescale_rows(&mut twice, row_len, 1e-12).unwrap();
+            let again = rescale_rows(&mut twice, unit(row_len)).unwrap();
             assert_eq!(once, twice);
             assert_eq!(again.factors, vec![1.0; rows]);
         }
@@ -207,8 +240,8 @@ mod tests {
 
     #[test]
     fn a_row_length_that_does_not_divide_is_refused() {
-        assert!(rescale_rows(&mut [0.0; 5], 2, 1e-12).is_err());
-        assert!(rescale_rows(&mut [0.0; 5], 0, 1e-12).is_err());
+        assert!(rescale_rows(&mut [0.0; 5], unit(2)).is_err());
+        assert!(rescale_rows(&mut [0.0; 5], unit(0)).is_err());
         assert!(row_norms(&[0.0; 4], 2, &mut [0.0; 3]).is_err());
         assert!(row_angles(&[0.0; 4], &[0.0; 2], 2).is_err());
     }

@@ -1,9 +1,16 @@
 //! The optimizers' updates on flat buffers: one pass each, in place, with PyTorch's formulas.
 //!
-//! The loops are plain: they move four to seven values per parameter through memory, and that is what takes the time.
+//! The loops are plain: they move four to seven values per parameter through memory, and that is what takes the time.  So rows
+//! that are to be of unit norm are rescaled in the same pass.
 
+mod formula;
+mod walk;
+
+use crate::rows::{Rescaled, UnitRows};
 use crate::{ShapeError, blocks, check_len};
+use formula::AdamFactors;
 use rayon::prelude::*;
+use walk::{rows, values};
 
 /// Which gradient a momentum step follows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,41 +84,28 @@ pub struct AdamStep {
 /// # Errors
 /// [`ShapeError`] when they are not.
 pub fn sgd(params: &mut [f32], grads: &[f32], velocity: Option<&mut [f32]>, step: &SgdStep) -> Result<(), ShapeError> {
-    let op = "sgd";
-    check_len(op, "gradients", grads.len(), params.len())?;
-    let (lr, decay, momentum) = (step.lr as f32, step.weight_decay as f32, step.momentum as f32);
-    let tasks = params.par_chunks_mut(blocks::VALUES).zip(grads.par_chunks(blocks::VALUES));
-    let Some(velocity) = velocity else {
-        tasks.for_each(|(params, grads)| {
-            for (p, g) in params.iter_mut().zip(grads) {
-                *p -= lr * (g + decay * *p);
-            }
-        });
-        return Ok(());
-    };
-    check_len(op, "velocity", velocity.len(), grads.len())?;
-    tasks.zip(velocity.par_chunks_mut(blocks::VALUES)).for_each(|((params, grads), velocity)| {
-        if step.velocity == Velocity::Fresh {
-            // From zero, the running formula gives the gradient.
-            velocity.fill(0.0);
-        }
-        match step.kind {
-            Momentum::Classical => {
-                for ((p, g), v) in params.iter_mut().zip(grads).zip(velocity) {
-                    *v = momentum * *v + (g + decay * *p);
-                    *p -= lr * *v;
-                }
-            }
-            Momentum::Nesterov => {
-                for ((p, g), v) in params.iter_mut().zip(grads).zip(velocity) {
-                    let g = g + decay * *p;
-                    *v = momentum * *v + g;
-                    *p -= lr * (g + momentum * *v);
-                }
-            }
-        }
-    });
-    Ok(())
+    match velocity {
+        Some(velocity) => values("sgd", step, params, grads, [velocity]),
+        None => values("sgd", step, params, grads, []),
+    }
+}
+
+/// [`sgd`] on the rows of a matrix, each of which is divided by its L2 norm as soon as it has been updated, while it is in the
+/// cache: the same bytes as [`sgd`] and then [`crate::rows::rescale_rows`].
+///
+/// # Shapes
+/// All slices equally long, `[rows, row_len]`.
+///
+/// # Errors
+/// [`ShapeError`] when they are not.
+pub fn sgd_rows(
+    params: &mut [f32],
+    grads: &[f32],
+    velocity: &mut [f32],
+    step: &SgdStep,
+    unit: UnitRows,
+) -> Result<Rescaled, ShapeError> {
+    rows("sgd_rows", step, params, grads, [velocity], unit)
 }
 
 /// A step of [`AdamStep`]; `m` and `v` are the first and second moments, zero before the first step.
@@ -128,34 +122,25 @@ pub fn adam(
     v: &mut [f32],
     step: &AdamStep,
 ) -> Result<(), ShapeError> {
-    let op = "adam";
-    check_len(op, "gradients", grads.len(), params.len())?;
-    check_len(op, "first moments", m.len(), params.len())?;
-    check_len(op, "second moments", v.len(), params.len())?;
-    if step.step == 0 {
-        return Err(ShapeError { op, what: "step", expected: "a number from 1 on".to_owned(), got: "0".to_owned() });
-    }
-    let t = step.step as f64;
-    let step_size = (step.lr / (1.0 - step.beta1.powf(t))) as f32;
-    let root = (1.0 - step.beta2.powf(t)).sqrt() as f32;
-    let (first, kept, second) = ((1.0 - step.beta1) as f32, step.beta2 as f32, (1.0 - step.beta2) as f32);
-    let eps = step.eps as f32;
-    let (added, factor) = match step.decay {
-        Decay::Coupled => (step.weight_decay as f32, 1.0),
-        Decay::Decoupled => (0.0, (1.0 - step.lr * step.weight_decay) as f32),
-        Decay::Unscaled => (0.0, (1.0 - step.weight_decay) as f32),
-    };
-    let block = blocks::VALUES;
-    let tasks = params.par_chunks_mut(block).zip(grads.par_chunks(block));
-    tasks.zip(m.par_chunks_mut(block)).zip(v.par_chunks_mut(block)).for_each(|(((params, grads), m), v)| {
-        for (((p, g), m), v) in params.iter_mut().zip(grads).zip(m).zip(v) {
-            let g = g + added * *p;
-            *m += first * (g - *m);
-            *v = kept * *v + second * (g * g);
-            *p = factor * *p - step_size * (*m / (v.sqrt() / root + eps));
-        }
-    });
-    Ok(())
+    values("adam", &AdamFactors::new(step)?, params, grads, [m, v])
+}
+
+/// [`adam`] on the rows of a matrix, as [`sgd_rows`].
+///
+/// # Shapes
+/// All slices equally long, `[rows, row_len]`.
+///
+/// # Errors
+/// [`ShapeError`] when they are not, or when `step.step` is 0.
+pub fn adam_rows(
+    params: &mut [f32],
+    grads: &[f32],
+    m: &mut [f32],
+    v: &mut [f32],
+    step: &AdamStep,
+    unit: UnitRows,
+) -> Result<Rescaled, ShapeError> {
+    rows("adam_rows", &AdamFactors::new(step)?, params, grads, [m, v], unit)
 }
 
 /// Moves an exponential moving average towards a value: `average += (1 - decay) * (value - average)`.
@@ -217,6 +202,7 @@ fn are_finite(values: &[f32]) -> bool {
 }
 
 /// The sum of the squares of a few values, in eight interleaved `f64` sums so that the additions do not wait for another.
+#[inline(always)]
 pub(crate) fn block_of_squares(values: &[f32]) -> f64 {
     let mut sums = [0.0; 8];
     let (whole, rest) = values.as_chunks::<8>();

@@ -4,8 +4,9 @@ use serde::{Deserialize, Serialize};
 use wrs_nn::{Buffer, Gradients, Params};
 use wrs_ops::update::{self, AdamStep, Decay};
 
+use crate::groups::Piece;
 use crate::schedule::in_range;
-use crate::{Groups, OptimError, Optimizer, OptimizerState, SavedState, StepReport, StepSettings};
+use crate::{Groups, OptimError, Optimizer, OptimizerState, Rescaled, RowMatrix, SavedState, StepReport, StepSettings};
 
 const FIRST: &str = "adam.first-moment";
 const SECOND: &str = "adam.second-moment";
@@ -66,9 +67,21 @@ impl Optimizer for Adam {
         gradients: &mut Gradients,
         settings: &StepSettings,
     ) -> Result<StepReport, OptimError> {
-        let begun = self.groups.begin(params, gradients, settings)?;
+        let (report, _) = self.step_rows(params, gradients, settings, &[])?;
+        Ok(report)
+    }
+
+    fn step_rows(
+        &mut self,
+        params: &mut Params,
+        gradients: &mut Gradients,
+        settings: &StepSettings,
+        matrices: &[RowMatrix],
+    ) -> Result<(StepReport, Vec<Rescaled>), OptimError> {
+        let begun = self.groups.begin(params, gradients, settings, matrices)?;
         let (first, second) = (self.first.host_mut(), self.second.host_mut());
-        for (window, group) in begun.windows {
+        let mut rescaled = vec![Rescaled::default(); matrices.len()];
+        for Piece { window, group, matrix } in begun.pieces {
             let step = AdamStep {
                 lr: group.lr,
                 beta1: self.config.beta1,
@@ -79,10 +92,14 @@ impl Optimizer for Adam {
                 decay: self.decay,
             };
             let (values, gradient) = (&mut begun.params[window.clone()], &begun.gradients[window.clone()]);
-            update::adam(values, gradient, &mut first[window.clone()], &mut second[window], &step)?;
+            let (m, v) = (&mut first[window.clone()], &mut second[window]);
+            match matrix {
+                Some(i) => rescaled[i] = update::adam_rows(values, gradient, m, v, &step, matrices[i].unit())?,
+                None => update::adam(values, gradient, m, v, &step)?,
+            }
         }
         self.steps += 1;
-        Ok(StepReport::default())
+        Ok((StepReport::default(), rescaled))
     }
 
     fn steps(&self) -> u64 {

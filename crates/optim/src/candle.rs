@@ -27,7 +27,7 @@ use std::num::NonZeroU64;
 use candle_core::backprop::GradStore;
 use candle_core::{CpuStorage, DType, Device, Error, InplaceOp1, Layout, Result, Tensor, Var, bail};
 use candle_nn::BatchNorm;
-use wrs_ops::rows;
+use wrs_ops::rows::{self, UnitRows};
 
 use crate::wrs::MIN_NORM;
 
@@ -81,7 +81,8 @@ impl InplaceOp1 for RescaleInPlace {
         let (CpuStorage::F32(values), Some((start, end))) = (storage, layout.contiguous_offsets()) else {
             bail!("{}: expected contiguous f32 values", self.name());
         };
-        let rescaled = rows::rescale_rows(&mut values[start..end], self.row_len, MIN_NORM).map_err(Error::wrap)?;
+        let unit = UnitRows { row_len: self.row_len, min_norm: MIN_NORM };
+        let rescaled = rows::rescale_rows(&mut values[start..end], unit).map_err(Error::wrap)?;
         self.rescaled.replace(Some(rescaled));
         Ok(())
     }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use wrs_nn::{Gradients, ParamId, Parameter, Params, Role};
 
 use crate::schedule::Factors;
-use crate::{GroupStep, OptimError, StepSettings};
+use crate::{GroupStep, OptimError, RowMatrix, StepSettings};
 
 /// Which tensors weight decay shrinks, each scope wider than the one before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -169,24 +169,55 @@ impl Groups {
         if got == self.len { Ok(()) } else { Err(OptimError::OtherNetwork { what, expected: self.len, got }) }
     }
 
-    /// Parameters, gradients and the windows of every group with their settings, once all of them fit together.
+    /// Parameters, gradients and the pieces of every group with their settings, once all of them fit together.  A matrix whose
+    /// rows are rescaled is a piece of its own.
     pub(crate) fn begin<'s>(
         &'s self,
         params: &'s mut Params,
         gradients: &'s mut Gradients,
         settings: &'s StepSettings,
+        matrices: &[RowMatrix],
     ) -> Result<Begun<'s>, OptimError> {
         let (expected, got) = (self.entries.len(), settings.groups.len());
         if expected != got {
             return Err(OptimError::GroupSteps { expected, got });
         }
         self.check(params)?;
+        let mut cuts: Vec<_> =
+            matrices.iter().enumerate().map(|(i, matrix)| (params.get(matrix.weight).range.clone(), i)).collect();
+        cuts.sort_by_key(|(range, _)| range.start);
         let (params, gradients) = (params.trainable_mut(), gradients.finish());
         self.check_len("gradients", gradients.len())?;
         let windows = self.windows.iter().zip(&settings.groups);
-        let windows = windows.flat_map(|(windows, step)| windows.iter().map(move |window| (window.clone(), *step)));
-        Ok(Begun { params: params.host_mut(), gradients: gradients.host(), windows: windows.collect() })
+        let pieces = windows.flat_map(|(windows, step)| windows.iter().flat_map(|window| pieces(window, *step, &cuts)));
+        Ok(Begun { params: params.host_mut(), gradients: gradients.host(), pieces: pieces.collect() })
     }
+}
+
+/// A window cut at the matrices in it, `cuts`, which ascend.
+fn pieces(window: &Range<usize>, group: GroupStep, cuts: &[(Range<usize>, usize)]) -> Vec<Piece> {
+    let (mut pieces, mut start) = (Vec::new(), window.start);
+    let mut piece = |window: Range<usize>, matrix| {
+        if !window.is_empty() {
+            pieces.push(Piece { window, group, matrix });
+        }
+    };
+    for (range, i) in cuts.iter().filter(|(range, _)| window.contains(&range.start)) {
+        piece(start..range.start, None);
+        piece(range.clone(), Some(*i));
+        start = range.end;
+    }
+    piece(start..window.end, None);
+    pieces
+}
+
+/// Neighbours that are updated alike.
+pub(crate) struct Piece {
+    pub window: Range<usize>,
+    /// The settings of its group.
+    pub group: GroupStep,
+    /// Which matrix it is, where its rows are rescaled.
+    pub matrix: Option<usize>,
 }
 
 /// What an optimizer walks over in a step.
@@ -195,8 +226,8 @@ pub(crate) struct Begun<'s> {
     pub params: &'s mut [f32],
     /// Their gradient.
     pub gradients: &'s [f32],
-    /// Every window once, with the settings of its group.
-    pub windows: Vec<(Range<usize>, GroupStep)>,
+    /// Every value of the groups once.
+    pub pieces: Vec<Piece>,
 }
 
 /// The windows of tensors of one buffer, ascending, neighbours joined.

@@ -45,9 +45,13 @@ pub use schedule::{Factors, RunLength, Schedule};
 pub use sgd::Sgd;
 pub use state::{OptimizerState, SavedState};
 pub use wrs::{RowStats, Select, Wrs, WrsConfig, WrsReport};
+pub use wrs_ops::rows::Rescaled;
 pub use wrs_ops::update::{Decay, Momentum};
 
-use wrs_nn::{Gradients, Params};
+use wrs_nn::{Gradients, ParamId, Params};
+use wrs_ops::rows::{self, UnitRows};
+
+use wrs::MIN_NORM;
 
 /// What one group needs to know for one step.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -76,6 +80,21 @@ pub struct StepReport {
     pub rescale: Option<WrsReport>,
 }
 
+/// A tensor whose rows are rescaled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RowMatrix {
+    /// The tensor.
+    pub weight: ParamId,
+    /// Values of a row: what feeds one output unit.
+    pub row_len: usize,
+}
+
+impl RowMatrix {
+    pub(crate) fn unit(self) -> UnitRows {
+        UnitRows { row_len: self.row_len, min_norm: MIN_NORM }
+    }
+}
+
 /// Moves a network's trainable values along a gradient.
 pub trait Optimizer {
     /// What precedes the first step of a fresh run, before any copy of the parameters is made; not called when a run is
@@ -98,6 +117,24 @@ pub trait Optimizer {
         gradients: &mut Gradients,
         settings: &StepSettings,
     ) -> Result<StepReport, OptimError>;
+
+    /// [`Self::step`], after which the rows of tensors are rescaled to unit norm; what became of them, in the tensors' order.
+    ///
+    /// An optimizer that walks over the rows anyway does both in one walk; the bytes are the same.
+    ///
+    /// # Errors
+    /// As [`Self::step`].
+    fn step_rows(
+        &mut self,
+        params: &mut Params,
+        gradients: &mut Gradients,
+        settings: &StepSettings,
+        matrices: &[RowMatrix],
+    ) -> Result<(StepReport, Vec<Rescaled>), OptimError> {
+        let report = self.step(params, gradients, settings)?;
+        let rescale = |matrix: &RowMatrix| rows::rescale_rows(params.values_mut(matrix.weight), matrix.unit());
+        Ok((report, matrices.iter().map(rescale).collect::<Result<_, _>>()?))
+    }
 
     /// Steps made so far.
     fn steps(&self) -> u64;
@@ -127,6 +164,16 @@ impl<O: Optimizer + ?Sized> Optimizer for Box<O> {
         settings: &StepSettings,
     ) -> Result<StepReport, OptimError> {
         (**self).step(params, gradients, settings)
+    }
+
+    fn step_rows(
+        &mut self,
+        params: &mut Params,
+        gradients: &mut Gradients,
+        settings: &StepSettings,
+        matrices: &[RowMatrix],
+    ) -> Result<(StepReport, Vec<Rescaled>), OptimError> {
+        (**self).step_rows(params, gradients, settings, matrices)
     }
 
     fn steps(&self) -> u64 {

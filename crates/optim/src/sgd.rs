@@ -3,7 +3,8 @@
 use wrs_nn::{Buffer, Gradients, Params};
 use wrs_ops::update::{self, Momentum, SgdStep, Velocity};
 
-use crate::{Groups, OptimError, Optimizer, OptimizerState, SavedState, StepReport, StepSettings};
+use crate::groups::Piece;
+use crate::{Groups, OptimError, Optimizer, OptimizerState, Rescaled, RowMatrix, SavedState, StepReport, StepSettings};
 
 const VELOCITY: &str = "sgd.velocity";
 const STEPS: &str = "steps";
@@ -31,9 +32,21 @@ impl Optimizer for Sgd {
         gradients: &mut Gradients,
         settings: &StepSettings,
     ) -> Result<StepReport, OptimError> {
-        let begun = self.groups.begin(params, gradients, settings)?;
+        let (report, _) = self.step_rows(params, gradients, settings, &[])?;
+        Ok(report)
+    }
+
+    fn step_rows(
+        &mut self,
+        params: &mut Params,
+        gradients: &mut Gradients,
+        settings: &StepSettings,
+        matrices: &[RowMatrix],
+    ) -> Result<(StepReport, Vec<Rescaled>), OptimError> {
+        let begun = self.groups.begin(params, gradients, settings, matrices)?;
         let velocity = self.velocity.host_mut();
-        for (window, group) in begun.windows {
+        let mut rescaled = vec![Rescaled::default(); matrices.len()];
+        for Piece { window, group, matrix } in begun.pieces {
             let step = SgdStep {
                 lr: group.lr,
                 momentum: settings.momentum,
@@ -43,10 +56,14 @@ impl Optimizer for Sgd {
                 velocity: Velocity::Running,
             };
             let (values, gradient) = (&mut begun.params[window.clone()], &begun.gradients[window.clone()]);
-            update::sgd(values, gradient, Some(&mut velocity[window]), &step)?;
+            let velocity = &mut velocity[window];
+            match matrix {
+                Some(i) => rescaled[i] = update::sgd_rows(values, gradient, velocity, &step, matrices[i].unit())?,
+                None => update::sgd(values, gradient, Some(velocity), &step)?,
+            }
         }
         self.steps += 1;
-        Ok(StepReport::default())
+        Ok((StepReport::default(), rescaled))
     }
 
     fn steps(&self) -> u64 {

@@ -11,7 +11,7 @@ use std::ops::Range;
 use serde::{Deserialize, Serialize};
 use wrs_nn::{Buffer, Gradients, ParamId, Params};
 
-use crate::{Groups, OptimError, Optimizer, OptimizerState, SavedState, StepReport, StepSettings};
+use crate::{Groups, OptimError, Optimizer, OptimizerState, RowMatrix, SavedState, StepReport, StepSettings};
 
 pub(crate) mod report;
 pub(crate) mod target;
@@ -117,20 +117,40 @@ impl<O: Optimizer> Wrs<O> {
     }
 
     fn rescale(&mut self, params: &mut Params) -> Result<WrsReport, OptimError> {
-        let step = self.inner.steps();
-        let steps_since = step - self.rescaled_at;
         let mut offset = 0;
-        let (mut all, mut tensors) = (Tally::default(), Vec::with_capacity(self.targets.len()));
+        let mut tallies = Vec::with_capacity(self.targets.len());
         for target in &self.targets {
             let window = offset..offset + target.rows * target.row_len;
             offset = window.end;
             let reference = self.config.angles.then(|| &mut self.reference.host_mut()[window]);
-            let tally = target.rescale(params, reference)?;
-            all.add(&tally);
-            tensors.push((target.weight, tally.stats(steps_since)));
+            tallies.push(target.rescale(params, reference)?);
         }
+        Ok(self.report(&tallies))
+    }
+
+    /// A step whose rows are rescaled as they are updated: nothing walks over the weights once more.
+    fn step_and_rescale(
+        &mut self,
+        params: &mut Params,
+        gradients: &mut Gradients,
+        settings: &StepSettings,
+    ) -> Result<StepReport, OptimError> {
+        let matrices: Vec<RowMatrix> = self.targets.iter().map(Target::matrix).collect();
+        let (mut report, rescaled) = self.inner.step_rows(params, gradients, settings, &matrices)?;
+        let tallies = self.targets.iter().zip(&rescaled).map(|(target, rescaled)| target.follow(params, rescaled));
+        report.rescale = Some(self.report(&tallies.collect::<Result<Vec<_>, _>>()?));
+        Ok(report)
+    }
+
+    /// What the targets' rows were, all of which have just been rescaled.
+    fn report(&mut self, tallies: &[Tally]) -> WrsReport {
+        let step = self.inner.steps();
+        let steps_since = step - self.rescaled_at;
         self.rescaled_at = step;
-        Ok(WrsReport { step, steps_since, all: all.stats(steps_since), tensors })
+        let mut all = Tally::default();
+        tallies.iter().for_each(|tally| all.add(tally));
+        let tensors = self.tensors().zip(tallies).map(|(weight, tally)| (weight, tally.stats(steps_since)));
+        WrsReport { step, steps_since, all: all.stats(steps_since), tensors: tensors.collect() }
     }
 }
 
@@ -149,10 +169,16 @@ impl<O: Optimizer> Optimizer for Wrs<O> {
         gradients: &mut Gradients,
         settings: &StepSettings,
     ) -> Result<StepReport, OptimError> {
-        let mut report = self.inner.step(params, gradients, settings)?;
-        if self.inner.steps().is_multiple_of(self.config.tau.get()) && self.config.is_active(settings.epoch) {
-            report.rescale = Some(self.rescale(params)?);
+        let rescales = (self.inner.steps() + 1).is_multiple_of(self.config.tau.get());
+        if !(rescales && self.config.is_active(settings.epoch)) {
+            return self.inner.step(params, gradients, settings);
         }
+        if !self.config.angles {
+            return self.step_and_rescale(params, gradients, settings);
+        }
+        // The angles want each weight as the step left it.
+        let mut report = self.inner.step(params, gradients, settings)?;
+        report.rescale = Some(self.rescale(params)?);
         Ok(report)
     }
 

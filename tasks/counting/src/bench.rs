@@ -2,16 +2,16 @@
 
 use wrs_nn::Dims;
 use wrs_ops::conv::Algorithms;
-use wrs_train::bench::{self, Mode};
+use wrs_train::bench::{self, Mode, Times};
 
 use crate::error::CountingError;
 use crate::model::CsrNet;
 
-/// The milliseconds of each run that counted.
+/// Times the network ([`bench::time`]).
 ///
 /// # Errors
 /// [`CountingError::Train`] for sizes the network refuses.
-pub fn time(mode: Mode, batch: usize, size: usize, algorithms: Algorithms) -> Result<Vec<f64>, CountingError> {
+pub fn time(mode: Mode, batch: usize, size: usize, algorithms: Algorithms) -> Result<Times, CountingError> {
     let (net, mut params) = CsrNet::reference();
     let dims = Dims { n: batch, h: size, w: size, c: 3 };
     let forward = |pass: &mut wrs_nn::Pass<'_>, x: &wrs_nn::Value| Ok(vec![net.forward(pass, x)?]);

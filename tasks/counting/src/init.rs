@@ -10,7 +10,8 @@ use std::path::Path;
 
 use wrs_nn::{Params, Role};
 use wrs_weights::Mismatch;
-use wrs_weights::safetensors::{Strictness, load_into_renamed, read_names};
+use wrs_weights::Strictness;
+use wrs_weights::load::{load_into_renamed, read_names};
 
 use crate::error::CountingError;
 use crate::model::{CsrNet, FRONT};

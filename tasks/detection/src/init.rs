@@ -5,8 +5,9 @@ use std::io::Read;
 use std::path::Path;
 
 use wrs_nn::Params;
+use wrs_weights::Strictness;
 use wrs_weights::darknet::{self, Extent};
-use wrs_weights::safetensors::{self, Strictness};
+use wrs_weights::load;
 
 use crate::error::DetectionError;
 use crate::net::DetectionNet;
@@ -37,6 +38,6 @@ pub fn load_init(path: &Path, net: &DetectionNet, params: &mut Params) -> Result
         let report = darknet::load_into(params, &net.darknet_order(params), path, Extent::ByName, Strictness::Partial)?;
         return Ok(vec![format!("init    {file}: {report}")]);
     }
-    let report = safetensors::load_into(params, path, Strictness::Partial)?;
+    let report = load::load_into(params, path, Strictness::Partial)?;
     Ok(report.lines(path, params))
 }

@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use wrs_nn::Params;
-use wrs_weights::safetensors::{Strictness, load_into_prefixed, read_names};
+use wrs_weights::Strictness;
+use wrs_weights::load::{load_into_prefixed, read_names};
 use wrs_weights::{LoadReport, WeightsError};
 
 use crate::error::SegmentationError;

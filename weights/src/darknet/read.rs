@@ -10,9 +10,9 @@ use wrs_nn::{ParamId, Params, Role};
 use super::fit::{Asked, Fit, fit};
 use super::header::LONGEST_HEADER;
 use super::{DarknetConv, DarknetError, Header};
+use crate::Strictness;
 use crate::error::Mismatch;
 use crate::layout;
-use crate::safetensors::Strictness;
 use crate::{WeightsError, container};
 
 /// Floats read at a time, but at least a filter.

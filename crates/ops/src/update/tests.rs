@@ -107,6 +107,64 @@ fn adam_of_every_block_follows_the_formula() {
     assert_close(&got, &expected, 1e-7, "adam");
 }
 
+/// A step of one formula over rows, and how the same comes about in two passes.
+fn assert_rows_are_updated_and_rescaled(
+    states: usize,
+    fused: impl Fn(&mut [f32], &[f32], &mut [Vec<f32>], UnitRows) -> Rescaled + Sync,
+    plain: impl Fn(&mut [f32], &[f32], &mut [Vec<f32>]),
+) {
+    // A task takes many rows of the first length and one of the last.
+    for (rows, row_len) in [(5000, 27), (1, 1), (7, 4608), (3, 40_000)] {
+        let unit = UnitRows { row_len, min_norm: 1e-12 };
+        let n = rows * row_len;
+        let (mut p, g) = (normals(n, "parameters"), normals(n, "gradients"));
+        p[..row_len].fill(0.0);
+        let begin: Vec<Vec<f32>> = (0..states).map(|i| normals(n, &format!("state {i}"))).collect();
+        // Adam's second moment is a sum of squares.
+        let begin: Vec<Vec<f32>> = begin.into_iter().map(|s| s.into_iter().map(f32::abs).collect()).collect();
+        let (mut expected, mut expected_states) = (p.clone(), begin.clone());
+        plain(&mut expected, &g, &mut expected_states);
+        let norms = crate::rows::rescale_rows(&mut expected, unit).unwrap();
+        let got = same_in_any_pool(|| {
+            let (mut p, mut states) = (p.clone(), begin.clone());
+            let rescaled = fused(&mut p, &g, &mut states, unit);
+            assert_eq!(rescaled, norms);
+            assert_eq!(states, expected_states);
+            p
+        });
+        assert_eq!(got, expected);
+    }
+}
+
+#[test]
+fn rows_are_rescaled_in_the_same_pass() {
+    for kind in [Momentum::Classical, Momentum::Nesterov] {
+        let step = SgdStep { momentum: 0.9, kind, weight_decay: 1e-3, ..plain(0.1) };
+        assert_rows_are_updated_and_rescaled(
+            1,
+            |p, g, states, unit| sgd_rows(p, g, &mut states[0], &step, unit).unwrap(),
+            |p, g, states| sgd(p, g, Some(&mut states[0]), &step).unwrap(),
+        );
+    }
+    let step =
+        AdamStep { lr: 0.1, beta1: 0.9, beta2: 0.999, eps: 1e-8, step: 3, weight_decay: 0.5, decay: Decay::Coupled };
+    assert_rows_are_updated_and_rescaled(
+        2,
+        |p, g, states, unit| {
+            let [m, v] = states else { unreachable!() };
+            adam_rows(p, g, m, v, &step, unit).unwrap()
+        },
+        |p, g, states| {
+            let [m, v] = states else { unreachable!() };
+            adam(p, g, m, v, &step).unwrap();
+        },
+    );
+    let unit = |row_len| UnitRows { row_len, min_norm: 1e-12 };
+    assert!(sgd_rows(&mut [0.0; 4], &[0.0; 4], &mut [0.0; 4], &plain(0.1), unit(3)).is_err());
+    assert!(sgd_rows(&mut [0.0; 4], &[0.0; 4], &mut [0.0; 2], &plain(0.1), unit(2)).is_err());
+    assert!(sgd_rows(&mut [0.0; 4], &[0.0; 2], &mut [0.0; 4], &plain(0.1), unit(2)).is_err());
+}
+
 #[test]
 fn averages_scales_and_squares() {
     let (value, start) = (normals(N, "value"), normals(N, "average"));

@@ -62,7 +62,7 @@ fn a_statistic_has_no_group_and_settings_must_be_one_a_group() {
     let mut settings = made.settings(0.1, 0.9, &plain_factors(), 0);
     settings.groups.pop();
     let mut gradients = Gradients::new(&params);
-    let refusal = made.begin(&mut params, &mut gradients, &settings).err().unwrap();
+    let refusal = made.begin(&mut params, &mut gradients, &settings, &[]).err().unwrap();
     assert!(matches!(refusal, OptimError::GroupSteps { expected: 3, got: 2 }));
 
     groups[0].ids.push(id(&params, "a.bn.running_mean"));

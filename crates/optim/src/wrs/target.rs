@@ -5,7 +5,7 @@ use wrs_ops::{check_len, rows};
 
 use super::report::Tally;
 use super::{MIN_NORM, Select};
-use crate::OptimError;
+use crate::{OptimError, Rescaled, RowMatrix};
 
 /// A matrix of rows, one for each output unit.
 #[derive(Clone, Debug)]
@@ -65,6 +65,11 @@ impl Target {
         self.vars.clear();
     }
 
+    /// Its rows.
+    pub fn matrix(&self) -> RowMatrix {
+        RowMatrix { weight: self.weight, row_len: self.row_len }
+    }
+
     /// Divides every row by its norm; `reference`, the weight as of the last rescale, becomes the weight as of this one.
     pub fn rescale(&self, params: &mut Params, reference: Option<&mut [f32]>) -> Result<Tally, OptimError> {
         let weight = params.values_mut(self.weight);
@@ -72,10 +77,18 @@ impl Target {
             Some(reference) => rows::row_angles(reference, weight, self.row_len)?,
             None => Vec::new(),
         };
-        let rescaled = rows::rescale_rows(weight, self.row_len, MIN_NORM)?;
+        let rescaled = rows::rescale_rows(weight, self.matrix().unit())?;
         if let Some(reference) = reference {
             reference.copy_from_slice(weight);
         }
+        let mut tally = self.follow(params, &rescaled)?;
+        let directed = angles.iter().zip(&rescaled.norms).filter(|&(_, &norm)| norm >= MIN_NORM);
+        directed.for_each(|(&angle, _)| tally.angle(angle));
+        Ok(tally)
+    }
+
+    /// Scales along what depends on rows that have been rescaled.
+    pub fn follow(&self, params: &mut Params, rescaled: &Rescaled) -> Result<Tally, OptimError> {
         if let Some((row, &norm)) = rescaled.norms.iter().enumerate().find(|(_, norm)| !norm.is_finite()) {
             return Err(OptimError::NotFinite { tensor: params.get(self.weight).name.clone(), row, norm });
         }
@@ -88,8 +101,6 @@ impl Target {
         let mut tally = Tally::default();
         rescaled.norms.iter().for_each(|&norm| tally.row(norm));
         tally.skip(rescaled.skipped);
-        let directed = angles.iter().zip(&rescaled.norms).filter(|&(_, &norm)| norm >= MIN_NORM);
-        directed.for_each(|(&angle, _)| tally.angle(angle));
         Ok(tally)
     }
 }

@@ -60,6 +60,31 @@ fn largest_difference(a: &[f64], b: &[f64]) -> f64 {
     a.iter().zip(b).map(|(a, b)| (a - b).abs() / b.abs().max(1.0)).fold(0.0, f64::max)
 }
 
+#[test]
+fn rows_rescaled_in_the_steps_own_walk_are_those_of_a_second_walk() {
+    let after = |mut wrs: Wrs<Box<dyn Optimizer>>| {
+        let mut params = tiny_net(5);
+        let reports: Vec<_> = (0..4).map(|i| step(&mut wrs, &mut params, i).rescale.unwrap().all.norm_mean).collect();
+        (bits(&params), reports, wrs.state().buffers[0].1.host().to_vec())
+    };
+    for select in [Select::Filters, Select::AllWeights] {
+        for adam in [false, true] {
+            let made = |angles| {
+                let params = tiny_net(5);
+                let config = AdamConfig { beta1: 0.9, beta2: 0.99, eps: 1e-8 };
+                let groups = groups(&params, select);
+                let inner: Box<dyn Optimizer> = if adam {
+                    Box::new(Adam::new(groups, config, Decay::Decoupled).unwrap())
+                } else {
+                    Box::new(Sgd::new(groups, Momentum::Nesterov))
+                };
+                Wrs::new(inner, &params, WrsConfig { select, angles, ..every(1) }).unwrap()
+            };
+            assert_eq!(after(made(false)), after(made(true)), "{select:?}, Adam: {adam}");
+        }
+    }
+}
+
 proptest! {
     #[test]
     fn a_rescale_keeps_directions_and_gives_norm_one_once_and_for_all(seed in any::<u64>(), magnitude in -6i32..6) {

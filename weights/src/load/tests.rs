@@ -1,3 +1,5 @@
+use std::fs;
+
 use half::{bf16, f16};
 use proptest::prelude::*;
 use safetensors::Dtype;
@@ -5,6 +7,7 @@ use safetensors::tensor::{TensorView, serialize};
 use wrs_nn::{Init, ParamsBuilder, Role};
 
 use super::*;
+use crate::safetensors::{save, write};
 
 fn network(classes: usize, seed: u64) -> Params {
     let mut builder = ParamsBuilder::new();
@@ -115,7 +118,7 @@ fn the_file_of_a_part_is_loaded_under_its_prefix() {
     let shapes = Mismatch { name: "body.bn.weight".into(), expected: vec![3], got: vec![4] };
     assert_eq!((report.loaded, report.missing.as_slice()), (1, &["head.weight".to_owned()][..]));
     assert_eq!((report.mismatched.as_slice(), report.unexpected.len()), (&[shapes][..], 2));
-    assert!(report.lines(&path, &whole)[2].ends_with("of another shape: body.bn.weight: expected [3], got [4]"));
+    assert!(report.lines(&path, &whole)[3].ends_with("of another shape: body.bn.weight: expected [3], got [4]"));
     let values = |params: &Params, name| params.values(params.find(name).unwrap()).to_vec();
     assert_eq!(values(&whole, "body.conv.weight"), values(&part, "conv.weight"));
     assert_eq!(values(&whole, "head.weight"), [0.0; 28]);
@@ -146,7 +149,9 @@ fn a_file_of_something_else_is_refused() {
 fn read_all_ways(bytes: &[u8]) {
     let mut params = network(2, 1);
     let before = bits(&params);
-    if load_bytes(&mut params, bytes, "fuzz", Strictness::Exact).is_err() {
+    if let Err(error) = load_bytes(&mut params, bytes, "fuzz", Strictness::Exact)
+        && !matches!(error, WeightsError::NotFinite { .. })
+    {
         assert_eq!(bits(&params), before, "a refused file must leave the network alone");
     }
     let _ = load_bytes(&mut params, bytes, "fuzz", Strictness::Partial);
