@@ -73,7 +73,8 @@ impl HubFile {
     /// [`OriginError::Cache`] for a reference that is the name of no commit.
     pub(crate) fn in_cache(&self, cache: &Path) -> Result<Option<PathBuf>, OriginError> {
         let folder = self.folder(cache);
-        let of = |commit: &str| Some(folder.join("snapshots").join(commit).join(&self.file)).filter(|path| path.is_file());
+        let of =
+            |commit: &str| Some(folder.join("snapshots").join(commit).join(&self.file)).filter(|path| path.is_file());
         if let Some(commit) = read_reference(&folder.join("refs").join(self.revision()))?
             && let Some(path) = of(&commit)
         {

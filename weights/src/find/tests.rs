@@ -49,7 +49,11 @@ fn a_start_from_scratch_has_no_file_and_a_file_is_itself() {
     fs::write(&path, b"abc").unwrap();
     let found = finder.find(&Origin::File(path.clone())).unwrap().unwrap();
     assert_eq!((found.path.as_path(), found.bytes), (path.as_path(), 3));
-    assert!(found.line().ends_with("a.bin, 3 bytes, sha256 ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"));
+    assert!(
+        found
+            .line()
+            .ends_with("a.bin, 3 bytes, sha256 ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad")
+    );
     let refusal = finder.find(&Origin::File(folder.path().to_owned())).unwrap_err();
     assert!(matches!(refusal, OriginError::NoFile { .. }), "a folder is no file");
     assert!(refusal.to_string().contains("imagenet/resnet101"), "{refusal}");
@@ -117,7 +121,8 @@ fn what_is_not_here_says_where_it_is_and_the_mends() {
             assert!(text.contains(part), "{part}: {text}");
         }
     }
-    let text = finder(folder.path(), Reach::Machine).find(&"imagenet/darknet53".parse().unwrap()).unwrap_err().to_string();
+    let text =
+        finder(folder.path(), Reach::Machine).find(&"imagenet/darknet53".parse().unwrap()).unwrap_err().to_string();
     assert!(text.contains("/wrs/darknet53.conv.74\nhelp: ") && text.contains("https://pjreddie.com/"), "{text}");
 }
 

@@ -62,7 +62,9 @@ fn a_file_is_found_by_reference_and_by_commit() {
     let found = parse("hub://timm/net.in1k").in_cache(cache.path()).unwrap().unwrap();
     assert_eq!(fs::read(&found).unwrap(), b"x");
     assert_eq!(parse("hub://timm/net.in1k@0a1b").in_cache(cache.path()).unwrap(), Some(found));
-    for other in ["hub://timm/net.in1k@dev", "hub://timm/net.in1k@refs/pr/1", "hub://timm/other", "hub://timm/net.in1k/b"] {
+    for other in
+        ["hub://timm/net.in1k@dev", "hub://timm/net.in1k@refs/pr/1", "hub://timm/other", "hub://timm/net.in1k/b"]
+    {
         assert_eq!(parse(other).in_cache(cache.path()).unwrap(), None, "{other}");
     }
     assert_eq!(parse("hub://timm/net.in1k").in_cache(Path::new("/nowhere")).unwrap(), None);
