@@ -57,7 +57,10 @@ pub fn train(
     options: TrainOptions,
 ) -> Result<TrainOutcome, CountingError> {
     sample::check_source(&loaded.recipe)?;
-    options.fetch(loaded.recipe.init.as_ref())?;
+    // Data that is not there is told of first, when it is opened.
+    if sample::folder(&loaded.recipe).map_or(true, |(root, _)| root.exists()) {
+        options.fetch(loaded.recipe.init.as_ref())?;
+    }
     let session = Session::create(TASK, loaded, loaded.recipe.seed, place, source)?;
     carry_out(&loaded.recipe, session, options)
 }
