@@ -129,12 +129,11 @@ impl Finder {
     fn hub(&self, name: &str, file: &HubFile, known: Known<'_>) -> Result<Found, OriginError> {
         let url = file.url(&self.places.endpoint);
         let Some(cache) = &self.places.hub else { return Err(OriginError::Homeless { name: name.to_owned(), url }) };
-        let path = match file.in_cache(cache)? {
-            Some(path) => path,
-            None => {
-                let expected = file.folder(cache).join("snapshots").join(file.revision()).join(file.file());
-                self.fetch(name, &expected, &url, |say| fetch_hub(self, say, cache, file))?
-            }
+        let path = if let Some(path) = file.in_cache(cache)? {
+            path
+        } else {
+            let expected = file.folder(cache).join("snapshots").join(file.revision()).join(file.file());
+            self.fetch(name, &expected, &url, |say| fetch_hub(self, say, cache, file))?
         };
         checked(name, &path, known)
     }

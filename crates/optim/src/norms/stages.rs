@@ -55,13 +55,14 @@ impl StageNorms {
         }
         let of = |stage: Option<&str>| {
             let mine = stages.iter().zip(&found).filter(|(of, _)| stage.is_none_or(|stage| **of == stage));
-            Self::of(stage.unwrap_or_default(), mine.map(|(_, (_, norms))| norms.as_slice()).collect())
+            let tensors: Vec<&[f64]> = mine.map(|(_, (_, norms))| norms.as_slice()).collect();
+            Self::of(stage.unwrap_or_default(), &tensors)
         };
         let all = (!found.is_empty()).then(|| of(None));
         Ok(all.into_iter().chain(order.iter().map(|stage| of(Some(stage)))).collect())
     }
 
-    fn of(stage: &str, tensors: Vec<&[f64]>) -> Self {
+    fn of(stage: &str, tensors: &[&[f64]]) -> Self {
         let (count, mut norms) = (tensors.len(), tensors.concat());
         norms.sort_by(f64::total_cmp);
         let at = |place: usize| norms.get(place).copied().unwrap_or(f64::NAN);
