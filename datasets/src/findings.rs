@@ -29,6 +29,13 @@ impl Findings {
         self.push(Severity::Error, path, problem, help);
     }
 
+    /// Adds a warning from an error, taken apart as [`Self::error`] does.
+    pub fn warning(&mut self, path: &Path, error: &impl Display) {
+        let text = error.to_string();
+        let (problem, help) = text.split_once("\nhelp: ").unwrap_or((&text, "change the recipe"));
+        self.push(Severity::Warning, path, problem, help);
+    }
+
     /// Adds a fault.
     pub fn push(&mut self, severity: Severity, path: &Path, problem: &str, help: &str) {
         let (problem, help) = (problem.to_owned(), help.to_owned());
@@ -43,7 +50,7 @@ mod tests {
     #[test]
     fn an_error_is_split_into_problem_and_mend() {
         let mut findings = Findings::default();
-        findings.push(Severity::Warning, Path::new("a"), "few", "take more");
+        findings.warning(Path::new("a"), &"few\nhelp: take more");
         assert!(!findings.has_errors());
         findings.error(Path::new("b"), &"expected x, got y\nhelp: say x");
         findings.error(Path::new("c"), &"bad");

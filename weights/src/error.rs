@@ -102,7 +102,10 @@ pub enum WeightsError {
         report: LoadReport,
     },
     /// A file none of whose tensors has a place in the model.
-    #[error("{file}: none of its tensors has a place in the model\n{report}help: is it a file of another model?")]
+    #[error(
+        "{file}: none of its tensors has a place in the model\n{report}\
+         help: is it a file of another model or `model.width`?  init = \"none\" starts from scratch"
+    )]
     NothingFits {
         /// The file.
         file: String,

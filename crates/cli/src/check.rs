@@ -14,6 +14,8 @@ use wrs_datasets::segmentation::SegmentationOptions;
 use wrs_detection::check::{self as detection, Anchors, FittingSizes};
 use wrs_segmentation::check::{self as segmentation, Look};
 use wrs_segmentation::previews::Previews;
+use wrs_weights::find::{Finder, Reach};
+use wrs_weights::{Origin, manifest};
 
 use crate::recipe::AnyRecipe;
 use crate::source::{self, DarknetFlags};
@@ -25,7 +27,7 @@ const SHOWN: usize = 20;
 
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// A recipe (name or TOML file), a data set's folder or data.yaml, a run's directory, or a weights file
+    /// A recipe (name or TOML file), a data set's folder or data.yaml, a run's directory, a weights file, or the name of weights
     #[arg(value_name = "RECIPE|DATA|RUN|WEIGHTS")]
     what: String,
     /// The recipe's data
@@ -34,9 +36,9 @@ pub struct Arguments {
     /// Changes a value of the recipe: --set batch=4
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
-    /// Weights the recipe starts from
-    #[arg(long, value_name = "FILE")]
-    init: Option<PathBuf>,
+    /// Weights the recipe starts from: a file, a name, or none
+    #[arg(long, value_name = "FILE|NAME")]
+    init: Option<Origin>,
     /// Splits of a data set that is checked by itself; without it, train and val, for counting all that are there
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     split: Vec<String>,
@@ -120,6 +122,9 @@ fn report(arguments: &Arguments, global: &Global) -> anyhow::Result<Report> {
     if recipe::is_recipe(&arguments.what) {
         return of_recipe(arguments, &look);
     }
+    if let Ok(origin @ (Origin::Named(_) | Origin::Hub(_))) = arguments.what.parse() {
+        return Ok(of_name(&origin).into());
+    }
     if path.join("run.json").is_file() || (path.is_file() && !is_yaml(path)) {
         return of_network(path, arguments, global);
     }
@@ -159,7 +164,7 @@ fn refuse_previews(arguments: &Arguments) -> anyhow::Result<()> {
 fn of_recipe(arguments: &Arguments, look: &Look) -> anyhow::Result<Report> {
     let mut overrides = recipe::typed_overrides(&arguments.set)?;
     if let Some(init) = &arguments.init {
-        overrides.push(("init".to_owned(), recipe::absolute("--init", init)?));
+        overrides.push(recipe::init_override(init)?);
     }
     let name = &arguments.what;
     Ok(match AnyRecipe::load(name, arguments.data.as_deref(), overrides)? {
@@ -173,6 +178,19 @@ fn of_recipe(arguments: &Arguments, look: &Look) -> anyhow::Result<Report> {
             counting::check_recipe(&loaded.recipe, name, look.pictures, look.workers)?.into()
         }
     })
+}
+
+/// What is known of weights that have a name, and whether they are on this machine.
+fn of_name(origin: &Origin) -> Findings {
+    let name = origin.to_string();
+    let mut findings = Findings::default();
+    findings.facts.extend(manifest::find(&name).into_iter().flat_map(manifest::Entry::lines));
+    match Finder::from_env(Reach::Glance).find(origin) {
+        Ok(found) => findings.facts.extend(found.map(|found| found.line())),
+        Err(error) if error.is_absent() => findings.warning(Path::new(&name), &error),
+        Err(error) => findings.error(Path::new(&name), &error),
+    }
+    findings
 }
 
 fn of_network(path: &Path, arguments: &Arguments, global: &Global) -> anyhow::Result<Report> {

@@ -129,7 +129,7 @@ fn of_train(error: &TrainError) -> u8 {
     match error {
         E::RunDir(_) | E::Arms(_) | E::Freeze(_) => 2,
         E::OtherData { .. } => DATA,
-        E::Checkpoint(_) | E::State(_) | E::Weights(_) => 4,
+        E::Checkpoint(_) | E::State(_) | E::Weights(_) | E::Origin(_) | E::OtherInit { .. } => 4,
         E::Metrics(_) | E::Optim(_) | E::Nn(_) => 1,
     }
 }

@@ -82,6 +82,9 @@ struct Global {
     /// Threads that compute; all processors without it.  No result depends on it
     #[arg(long, global = true, value_name = "N")]
     threads: Option<usize>,
+    /// No network: weights that are named must be on this machine
+    #[arg(long, global = true)]
+    offline: bool,
     /// Keeps to the direct convolution kernels: slower, closest to the definition
     #[arg(long, global = true)]
     exact: bool,

@@ -10,6 +10,7 @@ use wrs_segmentation::SegmentationError;
 use wrs_train::recipe::{Loaded, RecipeOrSetting, task_of};
 use wrs_train::run_dir::Place;
 use wrs_train::session::{TrainOptions, TrainOutcome};
+use wrs_weights::Origin;
 use wrs_weights::darknet::Cfg;
 
 use crate::exit;
@@ -112,10 +113,14 @@ pub fn all() -> impl Iterator<Item = (&'static str, &'static str)> {
     wrs_detection::recipe::RECIPES.into_iter().chain(others)
 }
 
+/// Whether a recipe of the program is meant.
+pub fn is_built_in(name: &str) -> bool {
+    all().any(|(known, _)| known == name)
+}
+
 /// Whether a recipe of the program or a recipe's file is meant.
 pub fn is_recipe(name: &str) -> bool {
-    all().any(|(known, _)| known == name)
-        || (Path::new(name).is_file() && Path::new(name).extension().is_some_and(|e| e == "toml"))
+    is_built_in(name) || (Path::new(name).is_file() && Path::new(name).extension().is_some_and(|e| e == "toml"))
 }
 
 fn text_of(recipe: &str) -> anyhow::Result<String> {
@@ -148,6 +153,12 @@ pub fn cfg_overrides(path: &Path) -> anyhow::Result<Overrides> {
     let anchors: Vec<String> = cfg.anchors().iter().map(|[w, h]| format!("[{w}, {h}]")).collect();
     let network = toml::Value::try_from(&network)?.to_string();
     Ok(vec![("model.network".to_owned(), network), ("anchors".to_owned(), format!("[{}]", anchors.join(", ")))])
+}
+
+/// What was typed to start from, as a recipe keeps it.
+pub fn init_override(init: &Origin) -> anyhow::Result<(String, String)> {
+    let init = init.clone().absolute().with_context(|| format!("--init {init}"))?;
+    Ok(("init".to_owned(), init.to_string()))
 }
 
 /// A typed path as a recipe keeps it: it must not depend on where the program was started.

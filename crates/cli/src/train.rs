@@ -9,6 +9,8 @@ use wrs_train::interrupt::Interrupt;
 use wrs_train::progress::{Appearance, Progress, Wanted};
 use wrs_train::run_dir::{self, Place, RunDirError, RunFiles};
 use wrs_train::session::{TrainOptions, TrainOutcome};
+use wrs_weights::Origin;
+use wrs_weights::find::{Finder, Reach};
 
 use crate::recipe::AnyRecipe;
 use crate::task::Task;
@@ -70,10 +72,10 @@ pub struct Arguments {
     /// One run for each of these seeds, one after another, in NAME-s1, NAME-s2, …: 1..3 or 1,2,5
     #[arg(long, value_name = "SEEDS", value_parser = Seeds::parse, conflicts_with_all = ["seed", "resume", "print"])]
     seeds: Option<Seeds>,
-    /// Weights to start from, ours, or for detection Darknet's: short for --set init=FILE
-    #[arg(long, value_name = "FILE", conflicts_with = "resume")]
-    init: Option<PathBuf>,
-    /// Trains this Darknet network, with its anchors, in place of the recipe's
+    /// Weights to start from: a file, a name such as imagenet/resnet101 or hub://OWNER/NAME, or none
+    #[arg(long, value_name = "FILE|NAME", conflicts_with = "resume")]
+    init: Option<Origin>,
+    /// Trains this Darknet network, with its anchors, in place of the recipe's; from scratch, unless --init is given
     #[arg(long, value_name = "FILE", conflicts_with = "resume")]
     cfg: Option<PathBuf>,
     /// The run's directory; without it runs/NAME, runs/NAME-2, …
@@ -177,7 +179,15 @@ fn options(arguments: &Arguments, global: &Global, interrupt: &Interrupt) -> Tra
         algorithms: global.algorithms(),
         progress: Box::new(move |log| Progress::new(Appearance::on_stderr(wanted), log)),
         interrupt: interrupt.clone(),
+        finder: finder(global),
     }
+}
+
+/// Where weights are looked for, and whether the network may be asked.
+fn finder(global: &Global) -> Finder {
+    let reach = if global.offline { Reach::Machine } else { Reach::Network };
+    let say: fn(&str) = if global.quiet { |_| {} } else { |text| eprintln!("{text}") };
+    Finder { bar: !global.quiet && !global.no_progress, say, ..Finder::from_env(reach) }
 }
 
 /// The recipe of that name, or in that file, with what was typed set in it.
@@ -187,11 +197,15 @@ fn load(recipe: &str, arguments: &Arguments, seed: Option<u64>) -> anyhow::Resul
         overrides.push(("seed".to_owned(), seed.to_string()));
     }
     if let Some(init) = &arguments.init {
-        overrides.push(("init".to_owned(), recipe::absolute("--init", init)?));
+        overrides.push(recipe::init_override(init)?);
     }
     if let Some(cfg) = &arguments.cfg {
         if recipe::task(recipe)? != Task::Detection {
             return Err(exit::usage("--cfg is for recipes of detection: Darknet knows no other task"));
+        }
+        // What a recipe of the program starts from is of its own network.
+        if recipe::is_built_in(recipe) && !overrides.iter().any(|(key, _)| key == "init") {
+            overrides.push(("init".to_owned(), Origin::Scratch.to_string()));
         }
         overrides.extend(recipe::cfg_overrides(cfg)?);
     }

@@ -39,7 +39,7 @@ pub use ema::{Ema, EmaConfig};
 pub use error::OptimError;
 pub use finite::check_gradients;
 pub use groups::{DecayScope, Group, GroupSize, Groups, Warming};
-pub use norms::{NormStats, NormTrace};
+pub use norms::{NormStats, NormTrace, StageNorms};
 pub use regularizer::{ArmKind, Regularizer};
 pub use schedule::{Factors, RunLength, Schedule};
 pub use sgd::Sgd;

@@ -1,5 +1,7 @@
 //! How large the filters are, and what their size makes of the learning rate: the paper's figures 2 and 3, for either arm.
 
+mod stages;
+
 use std::collections::BTreeMap;
 
 use serde::Serialize;
@@ -10,6 +12,8 @@ use crate::wrs::MIN_NORM;
 use crate::wrs::report::Tally;
 use crate::wrs::target::targets;
 use crate::{OptimError, RowStats, Select, WrsReport};
+
+pub use stages::StageNorms;
 
 /// Rows of filters and their L2 norms.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use wrs_nn::NnError;
 use wrs_optim::OptimError;
-use wrs_weights::WeightsError;
+use wrs_weights::{OriginError, WeightsError};
 
 use crate::arms::ArmsError;
 use crate::checkpoint::CheckpointError;
@@ -34,6 +34,23 @@ pub enum TrainError {
         /// The digest in its run.json.
         expected: String,
         /// The digest of the data as it is now.
+        got: String,
+    },
+    /// Weights to start from that cannot be had.
+    #[error(transparent)]
+    Origin(#[from] OriginError),
+    /// A run that would begin again from other weights than it began from.
+    #[error(
+        "{}: expected the weights that the run began from, SHA-256 {expected}, got {got}\n\
+         help: put the file back, or begin a new run",
+        run.display()
+    )]
+    OtherInit {
+        /// The run.
+        run: PathBuf,
+        /// The digest in its run.json.
+        expected: String,
+        /// The digest of the file as it is now.
         got: String,
     },
     /// The state in a checkpoint.

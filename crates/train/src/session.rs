@@ -6,6 +6,8 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use wrs_ops::conv::Algorithms;
+use wrs_weights::Origin;
+use wrs_weights::find::Finder;
 
 use crate::error::TrainError;
 use crate::interrupt::{Interrupt, Signal};
@@ -14,6 +16,9 @@ use crate::progress::Progress;
 use crate::recipe::Loaded;
 use crate::run_dir::{DATA_DIGEST, Place, RunDir, RunInfo, Status};
 use crate::state::TrainState;
+
+/// Name of the digest among what run.json says of the weights that a run starts from.
+const INIT_DIGEST: &str = "sha256";
 
 /// How a run is carried out; nothing here changes a result.
 pub struct TrainOptions {
@@ -25,9 +30,20 @@ pub struct TrainOptions {
     pub progress: Box<dyn FnOnce(Option<File>) -> Progress>,
     /// Signals to stop.
     pub interrupt: Interrupt,
+    /// Where weights to start from are looked for.
+    pub finder: Finder,
 }
 
 impl TrainOptions {
+    /// Sees to it that the weights that a recipe names are on this machine: before a run's directory is made.
+    ///
+    /// # Errors
+    /// [`TrainError::Origin`].
+    pub fn fetch(&self, init: Option<&Origin>) -> Result<(), TrainError> {
+        init.map_or(Ok(None), |init| self.finder.find(init))?;
+        Ok(())
+    }
+
     /// Says that a run has no step left, and leaves it as it is.
     pub fn nothing_left(self, root: &Path) -> TrainOutcome {
         (self.progress)(None).say(&format!("{}: every step is done", root.display()));
@@ -115,6 +131,34 @@ impl Session {
         }
         self.info.data = summary;
         Ok(self.run.write_info(&self.info)?)
+    }
+
+    /// The file that a fresh run starts from, if any; says which it is and notes it in run.json.  A run that begins again does
+    /// so with the weights it began from.
+    ///
+    /// # Errors
+    /// [`TrainError::Origin`], [`TrainError::OtherInit`], [`TrainError::RunDir`].
+    pub fn start_file(
+        &mut self,
+        init: Option<&Origin>,
+        finder: &Finder,
+        progress: &mut Progress,
+    ) -> Result<Option<PathBuf>, TrainError> {
+        let Some(found) = init.map_or(Ok(None), |init| finder.find(init))? else { return Ok(None) };
+        if let Some(expected) = self.info.init.get(INIT_DIGEST).filter(|expected| **expected != found.sha256) {
+            let run = self.run.files().root().to_owned();
+            return Err(TrainError::OtherInit { run, expected: expected.clone(), got: found.sha256 });
+        }
+        progress.say(&found.line());
+        let note = [
+            ("name", found.name),
+            ("file", found.path.display().to_string()),
+            ("bytes", found.bytes.to_string()),
+            (INIT_DIGEST, found.sha256),
+        ];
+        self.info.init = note.map(|(key, value)| (key.to_owned(), value)).into();
+        self.run.write_info(&self.info)?;
+        Ok(Some(found.path))
     }
 
     /// The metrics of a run that goes on from [`Self::state`]: later lines are dropped, torn ones are told of.
@@ -233,6 +277,37 @@ mod tests {
         let (mut session, _) = resume(&root).unwrap().unwrap();
         session.note_data(data("moved", "one")).unwrap();
         assert_eq!(session.info.data, data("moved", "one"), "the same data in another place");
+    }
+
+    #[test]
+    fn a_run_starts_from_the_same_file_whenever_it_begins() {
+        use crate::progress::{Appearance, Wanted};
+        use wrs_weights::find::{Places, Reach};
+
+        let folder = tempfile::tempdir().unwrap();
+        let (root, file) = (folder.path().join("run"), folder.path().join("a.safetensors"));
+        std::fs::write(&file, b"abc").unwrap();
+        let origin = Origin::File(file.clone());
+        let places = Places { hub: None, files: None, endpoint: String::new() };
+        let finder = Finder { reach: Reach::Machine, bar: false, say: |_| {}, places };
+        let log = folder.path().join("log.txt");
+        let mut progress = Progress::new(Appearance::on_stderr(Wanted::Nothing), Some(File::create(&log).unwrap()));
+        let mut session = create(&root);
+        for none in [None, Some(&Origin::Scratch)] {
+            assert_eq!(session.start_file(none, &finder, &mut progress).unwrap(), None);
+            assert!(session.info.init.is_empty());
+        }
+        assert_eq!(session.start_file(Some(&origin), &finder, &mut progress).unwrap(), Some(file.clone()));
+        let digest = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+        let info = RunFiles::at(&root).unwrap().read_info().unwrap();
+        assert_eq!((info.init["sha256"].as_str(), info.init["bytes"].as_str()), (digest, "3"));
+        assert!(std::fs::read_to_string(&log).unwrap().contains(digest));
+        session.start_file(Some(&origin), &finder, &mut progress).unwrap();
+        std::fs::write(&file, b"abd").unwrap();
+        let refusal = session.start_file(Some(&origin), &finder, &mut progress).unwrap_err();
+        assert!(matches!(&refusal, TrainError::OtherInit { expected, .. } if expected == digest), "{refusal}");
+        std::fs::remove_file(&file).unwrap();
+        assert!(matches!(session.start_file(Some(&origin), &finder, &mut progress), Err(TrainError::Origin(_))));
     }
 
     #[test]

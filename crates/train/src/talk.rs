@@ -1,6 +1,7 @@
 //! What every training says of itself in the same words.
 
-use wrs_optim::{Optimizer, Regularizer};
+use wrs_nn::Params;
+use wrs_optim::{OptimError, Optimizer, Regularizer, StageNorms};
 
 use crate::progress::Progress;
 use crate::run_dir::RunDir;
@@ -22,6 +23,29 @@ pub fn say_groups(regularizer: &Regularizer, optimizer: &dyn Optimizer, progress
             size.name, size.tensors, size.scalars, group.weight_decay
         ));
     }
+}
+
+/// The norms that weights from elsewhere bring into the first rescale, stage by stage; nothing where nothing is rescaled.
+///
+/// # Errors
+/// A filter without values.
+pub fn say_first_norms(regularizer: &Regularizer, params: &Params, progress: &mut Progress) -> Result<(), OptimError> {
+    let Regularizer::Wrs { rescale, .. } = regularizer else { return Ok(()) };
+    for found in StageNorms::measure(params, rescale.select)? {
+        let StageNorms { stage, tensors, rows, rows_without_direction, min, median, max } = &found;
+        let norms = format!("{min:.4} / {median:.4} / {max:.4}");
+        let left = match rows_without_direction {
+            0 => String::new(),
+            left => format!(", {left} without direction"),
+        };
+        progress.say(&match stage.as_str() {
+            "" => format!(
+                "norms   before the first rescale, min / median / max: {norms}  ({tensors} tensors, {rows} rows{left})"
+            ),
+            stage => format!("        {stage}: {norms}  ({rows} rows{left})"),
+        });
+    }
+    Ok(())
 }
 
 /// Where the run is, and how to go on with it.

@@ -9,6 +9,7 @@ use wrs_datasets::{Findings, ImageRgb8, ImageSize};
 use wrs_nn::Params;
 use wrs_ops::conv::Algorithms;
 use wrs_train::plan::{Accumulation, Plan};
+use wrs_weights::find::{Finder, Reach};
 
 use crate::calibrate::images_to_calibrate;
 use crate::error::CountingError;
@@ -125,16 +126,22 @@ pub fn blank_counts(saved: &SavedNet, algorithms: Algorithms) -> Result<String, 
 fn check_network(recipe: &Recipe, source: &Path, mut params: Params, findings: &mut Findings) {
     findings.facts.push(format!("network {}: {} parameters", recipe.model, params.trainable().len()));
     findings.facts.push(format!("loss    {}", recipe.loss));
-    if let Some(path) = &recipe.init {
-        match load_init(path, &recipe.model, &mut params) {
-            Ok(start) => {
-                findings.facts.extend(start.lines);
-                if let (Some(_), Err(error)) = (start.uncalibrated, images_to_calibrate(recipe)) {
-                    findings.error(source, &error);
+    match recipe.init.as_ref().map_or(Ok(None), |init| Finder::from_env(Reach::Glance).find(init)) {
+        Ok(None) => {}
+        Ok(Some(found)) => {
+            findings.facts.push(found.line());
+            match load_init(&found.path, &recipe.model, &mut params) {
+                Ok(start) => {
+                    findings.facts.extend(start.lines);
+                    if let (Some(_), Err(error)) = (start.uncalibrated, images_to_calibrate(recipe)) {
+                        findings.error(source, &error);
+                    }
                 }
+                Err(error) => findings.error(&found.path, &error),
             }
-            Err(error) => findings.error(path, &error),
         }
+        Err(error) if error.is_absent() => findings.warning(source, &error),
+        Err(error) => findings.error(source, &error),
     }
     if let Err(error) = wrs_train::freeze::freeze(&mut params, &recipe.freeze) {
         findings.error(source, &error);

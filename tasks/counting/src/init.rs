@@ -64,7 +64,7 @@ pub enum InitError {
     },
     /// Tensors of other shapes.
     #[error(
-        "{file}: tensors of other shapes than the network's: {}\nhelp: is `model.width` that of the file?",
+        "{file}: tensors of other shapes than the network's: {}\nhelp: is `model.width` that of the file?  init = \"none\" starts from scratch",
         listed(mismatches)
     )]
     Shapes {

@@ -11,6 +11,7 @@ use wrs_datasets::scenes::CrowdOptions;
 use wrs_optim::{OptimizerConfig, Regularizer, Schedule};
 use wrs_train::recalibrate::RecalibrateBn;
 use wrs_train::recipe::{Loaded, RecipeOrSetting, RunLength, SettingError, parse};
+use wrs_weights::Origin;
 
 use crate::net::{ModelConfig, STRIDE};
 use crate::posterior::BayesianConfig;
@@ -81,9 +82,9 @@ pub struct Recipe {
     pub schedule: Schedule,
     /// Weight rescaling or weight decay.
     pub regularizer: Regularizer,
-    /// A file that the network starts from; what does not fit starts afresh.
+    /// What the network starts from: a file, a name such as `imagenet/resnet101`, or `none`; what does not fit starts afresh.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub init: Option<PathBuf>,
+    pub init: Option<Origin>,
     /// Parts that keep their values, by the beginning of their names: `frontend`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub freeze: Vec<String>,

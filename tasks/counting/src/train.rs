@@ -24,6 +24,7 @@ use wrs_train::run_dir::Place;
 use wrs_train::saving::{load, save};
 use wrs_train::session::{Session, TrainOptions, TrainOutcome};
 use wrs_train::state::Goal;
+use wrs_train::talk::say_first_norms;
 use wrs_train::trace::{draw_traces, write_rescale, write_trace};
 use wrs_weights::safetensors;
 
@@ -56,6 +57,10 @@ pub fn train(
     options: TrainOptions,
 ) -> Result<TrainOutcome, CountingError> {
     sample::check_source(&loaded.recipe)?;
+    // Data that is not there is told of first, when it is opened.
+    if sample::folder(&loaded.recipe).map_or(true, |(root, _)| root.exists()) {
+        options.fetch(loaded.recipe.init.as_ref())?;
+    }
     let session = Session::create(TASK, loaded, loaded.recipe.seed, place, source)?;
     carry_out(&loaded.recipe, session, options)
 }
@@ -79,7 +84,7 @@ fn carry_out(recipe: &Recipe, mut session: Session, options: TrainOptions) -> Re
 /// Every step of a run that is still to do; gives the signal that ended it early.
 #[allow(clippy::too_many_lines)] // the order of events, top to bottom in one place
 fn steps(recipe: &Recipe, session: &mut Session, options: TrainOptions) -> Result<Option<Signal>, CountingError> {
-    let TrainOptions { workers, algorithms, progress, interrupt } = options;
+    let TrainOptions { workers, algorithms, progress, interrupt, finder } = options;
     let mut progress = progress(Some(session.run.open_log()?));
     let checkpoints = session.run.checkpoints(KEEP)?;
 
@@ -107,8 +112,9 @@ fn steps(recipe: &Recipe, session: &mut Session, options: TrainOptions) -> Resul
     let mut metrics = if resumed.is_some() {
         session.resume_metrics(&mut progress)?
     } else {
-        if let Some(path) = &recipe.init {
-            start_from(path, recipe, &net, &mut params, &data.train, workers, algorithms, &mut progress)?;
+        if let Some(path) = session.start_file(recipe.init.as_ref(), &finder, &mut progress)? {
+            start_from(&path, recipe, &net, &mut params, &data.train, workers, algorithms, &mut progress)?;
+            say_first_norms(&recipe.regularizer, &params, &mut progress)?;
         }
         let mut metrics = MetricsLog::restart(&session.run.files().metrics())?;
         let started = optimizer.start(&mut params);

@@ -7,6 +7,7 @@ use wrs_datasets::detection::{Pictures, ReadOptions, Severity, Split, check as c
 use wrs_datasets::{DetectionDataset, Findings};
 use wrs_nn::Params;
 use wrs_train::plan::{Accumulation, Plan};
+use wrs_weights::find::{Finder, Reach};
 
 use crate::anchors::{self, AnchorFit, anchor_fit, fit_anchors};
 use crate::error::DetectionError;
@@ -145,11 +146,17 @@ fn check_network(recipe: &Recipe, source: &Path, net: &DetectionNet, mut params:
         report.findings.push(Severity::Error, source, &problem, &format!("take {}", size.next_multiple_of(stride)));
     }
     report.findings.facts.push(format!("network {}: {} parameters", recipe.model.network, params.trainable().len()));
-    if let Some(path) = &recipe.init {
-        match load_init(path, net, &mut params) {
-            Ok(notes) => report.findings.facts.extend(notes),
-            Err(error) => report.findings.error(path, &error),
+    match recipe.init.as_ref().map_or(Ok(None), |init| Finder::from_env(Reach::Glance).find(init)) {
+        Ok(None) => {}
+        Ok(Some(found)) => {
+            report.findings.facts.push(found.line());
+            match load_init(&found.path, net, &mut params) {
+                Ok(notes) => report.findings.facts.extend(notes),
+                Err(error) => report.findings.error(&found.path, &error),
+            }
         }
+        Err(error) if error.is_absent() => report.findings.warning(source, &error),
+        Err(error) => report.findings.error(source, &error),
     }
     for part in &recipe.freeze {
         if params.freeze(part) == 0 {

@@ -10,6 +10,7 @@ use wrs_datasets::scenes::ScenesOptions;
 use wrs_optim::{EmaConfig, OptimizerConfig, Regularizer, Schedule};
 use wrs_train::recalibrate::RecalibrateBn;
 use wrs_train::recipe::{Loaded, RecipeOrSetting, RunLength, SettingError, parse};
+use wrs_weights::Origin;
 
 use crate::loss::LossSettings;
 use crate::net::ModelConfig;
@@ -77,9 +78,9 @@ pub struct Recipe {
     pub schedule: Schedule,
     /// What keeps the weights in bounds.
     pub regularizer: Regularizer,
-    /// A file that the network starts from: weights of ours or Darknet's, whole or cut; what does not fit starts afresh.
+    /// What the network starts from: a file, a name such as `imagenet/resnet101`, or `none`; what does not fit starts afresh.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub init: Option<PathBuf>,
+    pub init: Option<Origin>,
     /// Parts that keep their values, by the beginning of their names: `backbone`, `backbone.stages.0`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub freeze: Vec<String>,

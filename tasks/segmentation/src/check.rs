@@ -8,6 +8,7 @@ use wrs_datasets::segmentation::{
 };
 use wrs_nn::Params;
 use wrs_train::plan::{Accumulation, Plan};
+use wrs_weights::find::{Finder, Reach};
 
 use crate::error::SegmentationError;
 use crate::init::load_init;
@@ -125,11 +126,17 @@ fn look_at(
 
 fn check_network(recipe: &Recipe, source: &Path, mut params: Params, findings: &mut Findings) -> Params {
     findings.facts.push(format!("network {}: {} parameters", recipe.model, params.trainable().len()));
-    if let Some(path) = &recipe.init {
-        match load_init(path, &mut params) {
-            Ok(notes) => findings.facts.extend(notes),
-            Err(error) => findings.error(path, &error),
+    match recipe.init.as_ref().map_or(Ok(None), |init| Finder::from_env(Reach::Glance).find(init)) {
+        Ok(None) => {}
+        Ok(Some(found)) => {
+            findings.facts.push(found.line());
+            match load_init(&found.path, &mut params) {
+                Ok(notes) => findings.facts.extend(notes),
+                Err(error) => findings.error(&found.path, &error),
+            }
         }
+        Err(error) if error.is_absent() => findings.warning(source, &error),
+        Err(error) => findings.error(source, &error),
     }
     if let Err(error) = wrs_train::freeze::freeze(&mut params, &recipe.freeze) {
         findings.error(source, &error);

@@ -13,6 +13,7 @@ use wrs_datasets::segmentation::{BrokenFiles, MissingFiles, Overlap, Segmentatio
 use wrs_optim::{OptimizerConfig, Regularizer, Schedule};
 use wrs_train::recalibrate::RecalibrateBn;
 use wrs_train::recipe::{Loaded, RecipeOrSetting, RunLength, SettingError, parse};
+use wrs_weights::Origin;
 
 use crate::net::ModelConfig;
 
@@ -76,9 +77,9 @@ pub struct Recipe {
     pub schedule: Schedule,
     /// What keeps the weights in bounds.
     pub regularizer: Regularizer,
-    /// A file that the network starts from; what does not fit starts afresh.
+    /// What the network starts from: a file, a name such as `imagenet/resnet101`, or `none`; what does not fit starts afresh.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub init: Option<PathBuf>,
+    pub init: Option<Origin>,
     /// Parts that keep their values, by the beginning of their names: `backbone`, `backbone.layer1`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub freeze: Vec<String>,

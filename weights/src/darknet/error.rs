@@ -70,7 +70,8 @@ pub enum DarknetError {
     /// A file that goes on.
     #[error(
         "{file}: expected {expected} floats{asked}, got {got}: {} left over behind layer {layer}\n\
-         help: is it a file of another network? `filters` before [yolo] must be anchors * (5 + classes)",
+         help: is it a file of another network or width? `filters` before [yolo] must be anchors * (5 + classes); a training \
+         starts from scratch with init = \"none\"",
         got - expected
     )]
     LeftOver {

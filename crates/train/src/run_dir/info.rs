@@ -50,6 +50,9 @@ pub struct RunInfo {
     pub machine: BTreeMap<String, String>,
     /// Data set: folder, number of images, digest of the annotations.
     pub data: BTreeMap<String, String>,
+    /// The weights it starts from: name, file, size, digest; empty for a start from scratch.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub init: BTreeMap<String, String>,
     /// Start, in seconds since 1970 (UTC).
     pub started: u64,
     /// End of the last process in it, in seconds since 1970 (UTC).
@@ -73,6 +76,7 @@ impl RunInfo {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             machine: BTreeMap::new(),
             data: BTreeMap::new(),
+            init: BTreeMap::new(),
             started: now(),
             ended: None,
             best: None,
