@@ -98,7 +98,7 @@ pub fn norm_act(
     if let Some((values, _)) = residual {
         check_len(op, "residual", values.len(), shape.values())?;
     }
-    forward(Isa::widest(), z, affine, activation, residual, y);
+    forward(Isa::chosen(), z, affine, activation, residual, y);
     Ok(())
 }
 
