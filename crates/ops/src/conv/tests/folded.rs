@@ -38,7 +38,8 @@ fn a_named_tile_is_the_convolution_and_refuses_what_it_cannot_compute() {
     let s = square([1, 9, 7, 17, 20], 3, 1, 1, 1);
     let case = Case::new(&s);
     for tile in [Tile::Two, Tile::Four] {
-        let (mut y, mut gx, mut gw) = (vec![f32::NAN; s.y_len()], vec![f32::NAN; s.x_len()], vec![f32::NAN; s.weight_len()]);
+        let (mut y, mut gx, mut gw) =
+            (vec![f32::NAN; s.y_len()], vec![f32::NAN; s.x_len()], vec![f32::NAN; s.weight_len()]);
         winograd_pass(&s, Pass::Forward, tile, [&case.x, &case.weight], &mut y).unwrap();
         winograd_pass(&s, Pass::BackwardInput, tile, [&case.gy, &case.weight], &mut gx).unwrap();
         winograd_pass(&s, Pass::BackwardWeight, tile, [&case.x, &case.gy], &mut gw).unwrap();
