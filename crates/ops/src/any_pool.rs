@@ -21,7 +21,7 @@ fn bits(values: &[f64]) -> Vec<f32> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(12))]
+    #![proptest_config(crate::oracle::cases(12))]
 
     #[test]
     fn updates(n in 1..200_000usize, nesterov: bool, decoupled: bool) {

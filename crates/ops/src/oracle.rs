@@ -2,6 +2,7 @@
 
 use std::sync::OnceLock;
 
+use proptest::prelude::ProptestConfig;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
 use crate::rng::Rng;
@@ -24,6 +25,12 @@ pub(crate) fn assert_close(got: &[f32], expected: &[f64], tolerance: f64, what: 
         let error = (f64::from(g) - e).abs() / unit;
         assert!(error <= tolerance, "{what}: value {i}: expected {e}, got {g}, error {error:e}");
     }
+}
+
+/// So many cases of a property, or those that `PROPTEST_CASES` asks for where they are fewer.
+pub(crate) fn cases(most: u32) -> ProptestConfig {
+    let config = ProptestConfig::default();
+    ProptestConfig { cases: config.cases.min(most), ..config }
 }
 
 /// Pools of one, two and three threads, started once for all tests.

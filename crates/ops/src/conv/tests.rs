@@ -271,7 +271,7 @@ prop_compose! {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(150))]
+    #![proptest_config(crate::oracle::cases(150))]
 
     #[test]
     fn random_shapes_are_those_of_the_definition(s in any_shape().prop_filter("exists", |s| s.check().is_ok())) {

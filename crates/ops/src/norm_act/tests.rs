@@ -241,7 +241,7 @@ fn many_blocks_add_up() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(40))]
+    #![proptest_config(crate::oracle::cases(40))]
 
     /// Statistics and gradients of any size, by every instruction set in every pool.
     #[test]

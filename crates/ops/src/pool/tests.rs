@@ -152,7 +152,7 @@ fn every_gradient_arrives_once() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(60))]
+    #![proptest_config(crate::oracle::cases(60))]
 
     /// Any window, by every instruction set in every pool; few different values, so that many are equal.
     #[test]

@@ -135,7 +135,7 @@ fn the_backward_is_the_transpose_of_the_definition() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(60))]
+    #![proptest_config(crate::oracle::cases(60))]
 
     /// Forward and backward of any sizes are transposes of each other, by every instruction set in every pool.
     #[test]

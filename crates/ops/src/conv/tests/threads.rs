@@ -61,7 +61,7 @@ fn many_threads_change_nothing() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(40))]
+    #![proptest_config(crate::oracle::cases(40))]
 
     #[test]
     fn bytes_of_random_shapes_do_not_depend_on_the_number_of_threads(

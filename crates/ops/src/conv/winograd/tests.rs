@@ -264,7 +264,7 @@ fn shapes_it_cannot_compute_are_left_to_others() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(40))]
+    #![proptest_config(crate::oracle::cases(40))]
     #[test]
     fn any_shape_is_the_convolution(
         n in 1_usize..3,
