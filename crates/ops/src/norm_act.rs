@@ -28,9 +28,9 @@ pub struct ChannelsLast {
 }
 
 impl ChannelsLast {
-    /// Values in the activation.
+    /// Values in the activation; of numbers whose product is none, more than any slice has.
     pub fn values(self) -> usize {
-        self.rows * self.channels
+        self.rows.saturating_mul(self.channels)
     }
 }
 

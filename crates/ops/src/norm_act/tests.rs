@@ -316,6 +316,9 @@ fn what_does_not_fit_is_refused() {
     let affine = Affine::new(&[1.0; 2], &[0.0; 2], &stats).unwrap();
     assert!(Affine::new(&[1.0; 3], &[0.0; 3], &stats).is_err());
     assert!(BatchStats::from_moments(&[0.0; 2], &[1.0; 3], EPS).is_err());
+    // Three times the inverse of three modulo 2^64 is 1.
+    let absurd = ChannelsLast { rows: usize::MAX / 3 * 2 + 1, channels: 3 };
+    assert!(batch_stats(absurd, &[0.0], EPS).is_err());
     let error = norm_act(shape, &[0.0; 3], &affine, Activation::Relu, None, &mut [0.0; 4]).unwrap_err();
     assert_eq!(error.to_string(), "norm_act: z: expected 4 values, got 3");
     let short = Some((&[0.0; 3][..], ResidualAt::AfterActivation));
