@@ -50,6 +50,8 @@ struct Report {
     batch: usize,
     size: usize,
     threads: usize,
+    /// The instruction set of the kernels.
+    isa: &'static str,
     ms: f64,
     min_ms: f64,
     images_per_s: f64,
@@ -90,6 +92,7 @@ pub fn run(arguments: &Arguments, global: &Global) -> anyhow::Result<ExitCode> {
         batch,
         size,
         threads: rayon::current_num_threads(),
+        isa: wrs_ops::instruction_set().map_err(|error| exit::usage(error.to_string()))?,
         ms,
         min_ms: times.runs.iter().copied().fold(f64::INFINITY, f64::min),
         images_per_s: batch as f64 / (ms / 1e3),
@@ -101,13 +104,14 @@ pub fn run(arguments: &Arguments, global: &Global) -> anyhow::Result<ExitCode> {
         println!("{}", serde_json::to_string(&report)?);
     } else {
         println!(
-            "median {:.0} ms  least {:.0} ms  {:.2} images/s{}  peak memory {} MiB  ({} threads)",
+            "median {:.0} ms  least {:.0} ms  {:.2} images/s{}  peak memory {} MiB  ({} threads, {})",
             report.ms,
             report.min_ms,
             report.images_per_s,
             report.update_ms.map_or(String::new(), |ms| format!("  update {ms:.1} ms")),
             report.peak_rss_mib.map_or("?".to_owned(), |m| m.to_string()),
-            report.threads
+            report.threads,
+            report.isa
         );
     }
     Ok(ExitCode::SUCCESS)

@@ -44,7 +44,10 @@ const EXAMPLES: &str = "Examples:
   wrs compare runs/*-wd-s* -- runs/*-wrs-s*             weight decay against rescaling, with intervals
   wrs train --resume runs/demo                          goes on where a run stopped, to the same bytes
   wrs eval runs/demo --json                             official numbers of its best weights
-  wrs predict runs/demo 'pictures/*.jpg' --out drawn    pictures with what was found";
+  wrs predict runs/demo 'pictures/*.jpg' --out drawn    pictures with what was found
+
+Environment:
+  WRS_ISA=avx512|avx2|portable    the instruction set of the kernels, in place of the widest the machine has";
 
 #[derive(Subcommand)]
 enum Verb {
@@ -113,6 +116,7 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
+    wrs_ops::instruction_set().map_err(|error| exit::usage(error.to_string()))?;
     if let Some(threads) = cli.global.threads {
         if threads == 0 {
             return Err(exit::usage("--threads: expected at least 1, got 0"));

@@ -163,3 +163,14 @@ fn every_recipe_prints_and_prints_itself_again() {
         assert_eq!(printed, again, "{name}");
     }
 }
+
+#[test]
+fn an_instruction_set_that_cannot_be_had_is_refused_before_anything_else() {
+    let with = |isa: &str| wrs().args(["train", "--list"]).env("WRS_ISA", isa).output().unwrap();
+    assert!(with("portable").status.success());
+    let refused = with("sse9");
+    let text = String::from_utf8(refused.stderr).unwrap();
+    assert_eq!(refused.status.code(), Some(2), "{text}");
+    assert!(refused.stdout.is_empty(), "nothing was done");
+    assert!(text.starts_with("error: WRS_ISA: expected avx512, avx2, portable, got `sse9`\nhelp: "), "{text}");
+}

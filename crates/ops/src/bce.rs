@@ -49,7 +49,7 @@ impl<'a> Bce<'a> {
 /// [`ShapeError`] when the slices are not equally long.
 pub fn bce_with_logits(args: &Bce) -> Result<f64, ShapeError> {
     args.check("bce_with_logits")?;
-    Ok(total(Isa::widest(), args))
+    Ok(total(Isa::chosen(), args))
 }
 
 /// The gradient of `scale` times the sum of the losses with respect to the logits.
@@ -63,7 +63,7 @@ pub fn bce_with_logits_backward(args: &Bce, scale: f32, gx: &mut [f32], store: S
     let op = "bce_with_logits_backward";
     args.check(op)?;
     check_len(op, "gx", gx.len(), args.logits.len())?;
-    gradient(Isa::widest(), args, scale, gx, store);
+    gradient(Isa::chosen(), args, scale, gx, store);
     Ok(())
 }
 

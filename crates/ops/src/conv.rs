@@ -16,6 +16,7 @@ mod direct_forward;
 mod direct_input;
 mod direct_weight;
 mod epilogue;
+mod forced;
 mod im2col;
 mod microkernel;
 mod pack;
@@ -28,11 +29,12 @@ mod transpose;
 mod winograd;
 
 pub use epilogue::Epilogue;
+pub use forced::{chosen_tile, winograd_exists, winograd_pass};
 pub use shape::ConvShape;
+pub use winograd::{Pass, Tile};
 
 use crate::simd::Isa;
 use crate::{ShapeError, Store, check_len};
-use winograd::{Pass, Tile};
 
 /// Which algorithms may be chosen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -84,7 +86,7 @@ pub fn conv2d(
     check_len(OP, "weight", weight.len(), shape.weight_len())?;
     check_len(OP, "y", y.len(), shape.y_len())?;
     epilogue.check(OP, shape)?;
-    forward_with(Isa::widest(), shape, x, weight, epilogue, y, algorithms);
+    forward_with(Isa::chosen(), shape, x, weight, epilogue, y, algorithms);
     Ok(())
 }
 
@@ -108,7 +110,7 @@ pub fn conv2d_backward_input(
     check_len(OP, "gy", gy.len(), shape.y_len())?;
     check_len(OP, "weight", weight.len(), shape.weight_len())?;
     check_len(OP, "gx", gx.len(), shape.x_len())?;
-    backward_input_with(Isa::widest(), shape, gy, weight, gx, store, algorithms);
+    backward_input_with(Isa::chosen(), shape, gy, weight, gx, store, algorithms);
     Ok(())
 }
 
@@ -132,7 +134,7 @@ pub fn conv2d_backward_weight(
     check_len(OP, "x", x.len(), shape.x_len())?;
     check_len(OP, "gy", gy.len(), shape.y_len())?;
     check_len(OP, "gw", gw.len(), shape.weight_len())?;
-    backward_weight_with(Isa::widest(), shape, x, gy, gw, store, algorithms);
+    backward_weight_with(Isa::chosen(), shape, x, gy, gw, store, algorithms);
     Ok(())
 }
 

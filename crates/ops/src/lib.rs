@@ -9,12 +9,15 @@
 
 #![cfg_attr(test, allow(clippy::float_cmp))] // the tests compare bits on purpose
 
+#[cfg(test)]
+mod any_pool;
 pub mod bce;
 mod blocks;
 pub mod concat;
 pub mod conv;
 pub mod dropout;
 pub mod exp;
+mod instruction_set;
 pub mod norm_act;
 #[cfg(test)]
 mod oracle;
@@ -28,6 +31,8 @@ pub mod smooth;
 pub mod softmax;
 pub mod softmax_cross_entropy;
 pub mod update;
+
+pub use instruction_set::{InstructionSetError, instruction_set};
 
 /// What a backward kernel does with the values already in its destination.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -28,9 +28,9 @@ pub struct ChannelsLast {
 }
 
 impl ChannelsLast {
-    /// Values in the activation.
+    /// Values in the activation; of numbers whose product is none, more than any slice has.
     pub fn values(self) -> usize {
-        self.rows * self.channels
+        self.rows.saturating_mul(self.channels)
     }
 }
 
@@ -98,7 +98,7 @@ pub fn norm_act(
     if let Some((values, _)) = residual {
         check_len(op, "residual", values.len(), shape.values())?;
     }
-    forward(Isa::widest(), z, affine, activation, residual, y);
+    forward(Isa::chosen(), z, affine, activation, residual, y);
     Ok(())
 }
 

@@ -1,5 +1,10 @@
 //! What the tests share: repeatable values, comparison with an `f64` oracle, and the check that threads change nothing.
 
+use std::sync::OnceLock;
+
+use proptest::prelude::ProptestConfig;
+use rayon::{ThreadPool, ThreadPoolBuilder};
+
 use crate::rng::Rng;
 
 /// Standard normal values, the same for the same `purpose`.
@@ -22,16 +27,29 @@ pub(crate) fn assert_close(got: &[f32], expected: &[f64], tolerance: f64, what: 
     }
 }
 
+/// So many cases of a property, or those that `PROPTEST_CASES` asks for where they are fewer.
+pub(crate) fn cases(most: u32) -> ProptestConfig {
+    let config = ProptestConfig::default();
+    ProptestConfig { cases: config.cases.min(most), ..config }
+}
+
+/// Pools of one, two and three threads, started once for all tests.
+fn pools() -> &'static [ThreadPool; 3] {
+    static POOLS: OnceLock<[ThreadPool; 3]> = OnceLock::new();
+    POOLS.get_or_init(|| {
+        [1, 2, 3].map(|threads| ThreadPoolBuilder::new().num_threads(threads).build().expect("a pool of threads"))
+    })
+}
+
 /// Asserts that `f` returns the same bits in pools of one, two and three threads, and returns them.
 pub(crate) fn same_in_any_pool(f: impl Fn() -> Vec<f32> + Sync) -> Vec<f32> {
-    let bits = |v: &[f32]| v.iter().map(|x| x.to_bits()).collect::<Vec<_>>();
-    let mut results = [1, 2, 3].map(|threads| {
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a pool of threads");
-        pool.install(&f)
-    });
-    assert_eq!(bits(&results[0]), bits(&results[1]));
-    assert_eq!(bits(&results[0]), bits(&results[2]));
-    std::mem::take(&mut results[0])
+    let [one, two, three] = pools().each_ref().map(|pool| pool.install(&f));
+    for (threads, other) in [(2, two), (3, three)] {
+        assert_eq!(one.len(), other.len());
+        let differs = one.iter().zip(&other).position(|(a, b)| a.to_bits() != b.to_bits());
+        assert_eq!(differs, None, "the first value that {threads} threads make otherwise than one");
+    }
+    one
 }
 
 /// The gradient of `loss` at `x` by central differences.

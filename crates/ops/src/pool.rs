@@ -92,7 +92,7 @@ pub fn max_pool(shape: &PoolShape, x: &[f32], y: &mut [f32], argmax: Option<&mut
     if let Some(argmax) = &argmax {
         check_len(op, "argmax", argmax.len(), values)?;
     }
-    forward(Isa::widest(), shape, output, x, y, argmax);
+    forward(Isa::chosen(), shape, output, x, y, argmax);
     Ok(())
 }
 
@@ -116,7 +116,7 @@ pub fn max_pool_backward(
     check_len(op, "argmax", argmax.len(), values)?;
     check_len(op, "gy", gy.len(), values)?;
     check_len(op, "gx", gx.len(), shape.input_values())?;
-    backward(Isa::widest(), shape, output, argmax, gy, gx, store);
+    backward(Isa::chosen(), shape, output, argmax, gy, gx, store);
     Ok(())
 }
 

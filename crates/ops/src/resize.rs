@@ -86,7 +86,7 @@ pub fn resize(shape: &ResizeShape, interpolation: Interpolation, x: &[f32], y: &
     shape.check(op)?;
     check_len(op, "x", x.len(), shape.input_values())?;
     check_len(op, "y", y.len(), shape.output_values())?;
-    separable::apply(Isa::widest(), &shape.taps(interpolation), shape.channels, x, y, Store::Overwrite);
+    separable::apply(Isa::chosen(), &shape.taps(interpolation), shape.channels, x, y, Store::Overwrite);
     Ok(())
 }
 
@@ -113,9 +113,9 @@ pub fn resize_rows(
     }
     check_len(op, "x", x.len(), shape.input_values())?;
     check_len(op, "y", y.len(), rows.len() * width)?;
-    let taps = shape.taps(interpolation);
+    let (isa, taps) = (Isa::chosen(), shape.taps(interpolation));
     y.par_chunks_mut(width.max(1)).zip(rows).for_each(|(y, i)| {
-        separable::output_row(Isa::widest(), &taps, shape.channels, x, i, y, Store::Overwrite);
+        separable::output_row(isa, &taps, shape.channels, x, i, y, Store::Overwrite);
     });
     Ok(())
 }
@@ -139,6 +139,6 @@ pub fn resize_backward(
     check_len(op, "gy", gy.len(), shape.output_values())?;
     check_len(op, "gx", gx.len(), shape.input_values())?;
     let readers = shape.taps(interpolation).map(|taps| taps.transposed());
-    separable::apply(Isa::widest(), &readers, shape.channels, gy, gx, store);
+    separable::apply(Isa::chosen(), &readers, shape.channels, gy, gx, store);
     Ok(())
 }

@@ -22,12 +22,14 @@ impl Isa {
     pub(crate) fn available() -> &'static [Self] {
         #[cfg(target_arch = "x86_64")]
         {
-            // The macro caches what CPUID says, so asking is cheap.
-            if is_x86_feature_detected!("avx512f") {
-                return &[Self::Avx512, Self::Avx2, Self::Portable];
-            }
-            if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
-                return &[Self::Avx2, Self::Portable];
+            // The macro caches what CPUID says, so asking is cheap.  A virtual machine may hide any of them from its
+            // guests, so none is taken to imply another.
+            let avx2 = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
+            match (is_x86_feature_detected!("avx512f"), avx2) {
+                (true, true) => return &[Self::Avx512, Self::Avx2, Self::Portable],
+                (true, false) => return &[Self::Avx512, Self::Portable],
+                (false, true) => return &[Self::Avx2, Self::Portable],
+                (false, false) => {}
             }
         }
         &[Self::Portable]
@@ -36,6 +38,17 @@ impl Isa {
     /// The widest this machine has.
     pub(crate) fn widest() -> Self {
         Self::available()[0]
+    }
+
+    /// Its name in the environment and in messages.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512 => "avx512",
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2 => "avx2",
+            Self::Portable => "portable",
+        }
     }
 
     /// [`Lanes::REGISTERS`] of its lanes.

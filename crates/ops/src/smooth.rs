@@ -28,7 +28,7 @@ pub enum Smooth {
 /// [`ShapeError`] when they are not.
 pub fn smooth(activation: Smooth, x: &[f32], y: &mut [f32]) -> Result<(), ShapeError> {
     check_len("smooth", "y", y.len(), x.len())?;
-    forward(Isa::widest(), activation, x, y);
+    forward(Isa::chosen(), activation, x, y);
     Ok(())
 }
 
@@ -49,7 +49,7 @@ pub fn smooth_backward(
     let op = "smooth_backward";
     check_len(op, "gy", gy.len(), x.len())?;
     check_len(op, "gx", gx.len(), x.len())?;
-    backward(Isa::widest(), activation, x, gy, gx, store);
+    backward(Isa::chosen(), activation, x, gy, gx, store);
     Ok(())
 }
 

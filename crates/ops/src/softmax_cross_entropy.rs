@@ -101,7 +101,7 @@ pub fn softmax_cross_entropy(
 ) -> Result<BatchLoss, CrossEntropyError> {
     check_len("softmax_cross_entropy", "gradient", gradient.len(), args.logits.len())?;
     let counts = args.count()?;
-    Ok(compute(Isa::widest(), args, &counts, scale, gradient))
+    Ok(compute(Isa::chosen(), args, &counts, scale, gradient))
 }
 
 impl CrossEntropy<'_> {

@@ -105,7 +105,7 @@ pub(crate) fn tile_stride(pixels: usize, size: usize) -> usize {
 ///
 /// # Safety
 /// To be [`run`](crate::simd::run), all of this must hold: `channels` values are readable at `source` and at each further
-/// multiple of `source_stride` up to the last pixel; `out` is writable for [`tile_stride`]`(pixels, size)` values at each
+/// multiple of `source_stride` up to the last pixel; `out` is writable for `pixels * size + LANES` values at each
 /// multiple of `tile_stride` up to the last tile, and nobody else touches them meanwhile.
 pub(crate) struct PackTiles {
     /// The first pixel's first channel.

@@ -2,6 +2,9 @@
 
 use crate::ShapeError;
 
+/// No size is larger: their sums and the products of two stay whole numbers, and addresses are made of those.
+const MOST: usize = 1 << 31;
+
 /// The sizes of a 2-D convolution over channels-last activations; pairs are `[vertical, horizontal]`.
 ///
 /// # Shapes
@@ -34,7 +37,7 @@ impl ConvShape {
     /// Whether such a convolution exists.
     ///
     /// # Errors
-    /// [`ShapeError`] when a size is zero, the groups do not divide the channels, or the dilated kernel is larger than
+    /// [`ShapeError`] when a size is zero or above 2^31, the groups do not divide the channels, or the dilated kernel is larger than
     /// the padded input.
     pub fn check(&self) -> Result<(), ShapeError> {
         let refuse = |what, expected: String, got: String| Err(ShapeError { op: "conv2d", what, expected, got });
@@ -52,8 +55,13 @@ impl ConvShape {
             ("horizontal dilation", self.dilation[1]),
             ("groups", self.groups),
         ] {
-            if size == 0 {
-                return refuse(what, "1 or more".into(), "0".into());
+            if !(1..=MOST).contains(&size) {
+                return refuse(what, format!("1 to {MOST}"), size.to_string());
+            }
+        }
+        for (what, size) in [("vertical padding", self.padding[0]), ("horizontal padding", self.padding[1])] {
+            if size > MOST {
+                return refuse(what, format!("0 to {MOST}"), size.to_string());
             }
         }
         for (what, channels) in [("input channels", self.c_in), ("output channels", self.c_out)] {
@@ -84,19 +92,19 @@ impl ConvShape {
         self.out_size(1, self.w)
     }
 
-    /// Values of the input.
+    /// Values of the input; where that is no number, more than any slice has, as of the output and the weight.
     pub fn x_len(&self) -> usize {
-        self.n * self.h * self.w * self.c_in
+        product([self.n, self.h, self.w, self.c_in])
     }
 
     /// Values of the output.
     pub fn y_len(&self) -> usize {
-        self.out_pixels() * self.c_out
+        product([self.n, self.out_h(), self.out_w(), self.c_out])
     }
 
     /// Values of the weight.
     pub fn weight_len(&self) -> usize {
-        self.c_out * self.taps() * self.group_in()
+        product([self.c_out, self.kernel[0], self.kernel[1], self.group_in()])
     }
 
     /// Operations of one pass, two per multiplication and addition, taps on padding included.
@@ -139,6 +147,11 @@ impl ConvShape {
     }
 }
 
+/// The product, or the largest number where it is none.
+fn product(sizes: [usize; 4]) -> usize {
+    sizes.into_iter().fold(1, usize::saturating_mul)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -173,8 +186,20 @@ mod tests {
             (ConvShape { groups: 3, ..SHAPE }, "input channels"),
             (ConvShape { c_out: 5, ..SHAPE }, "output channels"),
             (ConvShape { dilation: [5, 1], ..SHAPE }, "kernel rows"),
+            (ConvShape { padding: [1, usize::MAX / 2 + 1], ..SHAPE }, "horizontal padding"),
+            (ConvShape { dilation: [usize::MAX, 1], ..SHAPE }, "vertical dilation"),
+            (ConvShape { w: usize::MAX - 1, ..SHAPE }, "input columns"),
         ] {
             assert_eq!(shape.check().map_err(|e| e.what), Err(what));
         }
+    }
+
+    /// Of 2^31 times 2^31 times 4 times 6 nothing is left in 64 bits: such a shape must fit no slice, least of all an empty one.
+    #[test]
+    fn lengths_that_are_no_numbers_fit_no_slice() {
+        let side = 1 << 31;
+        let shape = ConvShape { n: 4, h: side, w: side, kernel: [1; 2], stride: [1; 2], ..SHAPE };
+        assert_eq!(shape.check(), Ok(()));
+        assert_eq!((shape.x_len(), shape.y_len()), (usize::MAX, usize::MAX));
     }
 }

@@ -27,9 +27,9 @@ use lines::{F2, F4};
 use product::Product;
 use weights::{Orientation, Weights};
 
-/// The outputs of one tile.
+/// The outputs of one tile of Winograd's algorithm.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Tile {
+pub enum Tile {
     /// 2 x 2, from windows of 4 x 4.
     Two,
     /// 4 x 4, from windows of 6 x 6.
@@ -38,20 +38,27 @@ pub(crate) enum Tile {
 
 /// The pass of a convolution.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Pass {
+pub enum Pass {
+    /// From the input to the output.
     Forward,
+    /// To the gradient of the input.
     BackwardInput,
+    /// To the gradient of the weight.
     BackwardWeight,
+}
+
+/// Whether the algorithm computes a pass of this shape, whatever it costs.
+pub(crate) fn exists(shape: &ConvShape, pass: Pass) -> bool {
+    shape.kernel == [3; 2]
+        && shape.stride == [1; 2]
+        && shape.groups == 1
+        && shape.dilation[0] == shape.dilation[1]
+        && (pass != Pass::BackwardInput || transposed(shape).is_some())
 }
 
 /// The tile that pays for a pass of this shape, or `None` where the direct kernels are as good or the only ones.
 pub(crate) fn applies(shape: &ConvShape, pass: Pass) -> Option<Tile> {
-    let possible = shape.kernel == [3; 2]
-        && shape.stride == [1; 2]
-        && shape.groups == 1
-        && shape.dilation[0] == shape.dilation[1]
-        && shape.c_in.min(shape.c_out) >= FEWEST_CHANNELS;
-    if !possible {
+    if !exists(shape, pass) || shape.c_in.min(shape.c_out) < FEWEST_CHANNELS {
         return None;
     }
     let tiled = if pass == Pass::BackwardInput { transposed(shape)? } else { *shape };

@@ -79,8 +79,8 @@ pub fn norm_act_backward(
 ) -> Result<(), ShapeError> {
     check(args, gy, parameters.as_ref())?;
     check_len("norm_act_backward", "gz", gz.len(), args.shape.values())?;
-    let terms = terms(Isa::widest(), args, gy, parameters);
-    apply(Isa::widest(), args, &terms, Some(gy), gz);
+    let terms = terms(Isa::chosen(), args, gy, parameters);
+    apply(Isa::chosen(), args, &terms, Some(gy), gz);
     Ok(())
 }
 
@@ -94,8 +94,8 @@ pub fn norm_act_backward_in_place(
     parameters: Option<NormGradients>,
 ) -> Result<(), ShapeError> {
     check(args, gradient, parameters.as_ref())?;
-    let terms = terms(Isa::widest(), args, gradient, parameters);
-    apply(Isa::widest(), args, &terms, None, gradient);
+    let terms = terms(Isa::chosen(), args, gradient, parameters);
+    apply(Isa::chosen(), args, &terms, None, gradient);
     Ok(())
 }
 

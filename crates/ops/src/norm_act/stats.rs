@@ -55,7 +55,7 @@ pub fn batch_stats(shape: ChannelsLast, z: &[f32], eps: f32) -> Result<BatchStat
     let op = "batch_stats";
     check_len(op, "z", z.len(), shape.values())?;
     check_count(op, shape.rows)?;
-    Ok(statistics(Isa::widest(), shape, z, eps))
+    Ok(statistics(Isa::chosen(), shape, z, eps))
 }
 
 pub(super) fn statistics(isa: Isa, shape: ChannelsLast, z: &[f32], eps: f32) -> BatchStats {

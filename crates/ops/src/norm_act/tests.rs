@@ -5,6 +5,7 @@ use super::stats::statistics;
 use super::*;
 use crate::Store;
 use crate::oracle::{assert_close, finite_differences, normals, same_in_any_pool, to_f64};
+use proptest::prelude::*;
 
 const EPS: f32 = 1e-5;
 const ACTIVATIONS: [Activation; 3] = [Activation::Identity, Activation::Relu, Activation::LeakyRelu(0.1)];
@@ -207,29 +208,60 @@ fn gradients_with_frozen_statistics_are_the_slopes_of_the_oracle() {
     check_gradients(6, 19, Some(&BatchStats::from_moments(&mean, &var, EPS).unwrap()));
 }
 
+/// Gradients of z, gamma and beta in closed form, in f64, where finite differences would take too long; no activation.
+fn closed_form(case: &Case) -> [Vec<f64>; 3] {
+    let ChannelsLast { rows, channels } = case.shape;
+    let (mean, var) = oracle_stats(case.shape, &to_f64(&case.z));
+    let (rows, n) = (rows as f64, case.z.len());
+    let (mut sums, mut products) = (vec![0.0; channels], vec![0.0; channels]);
+    let deviation = |c: usize| (var[c] + f64::from(EPS)).sqrt();
+    let normed = |i: usize| (f64::from(case.z[i]) - mean[i % channels]) / deviation(i % channels);
+    for i in 0..n {
+        sums[i % channels] += f64::from(case.gy[i]);
+        products[i % channels] += f64::from(case.gy[i]) * normed(i);
+    }
+    let gz = |i: usize| {
+        let c = i % channels;
+        let g = f64::from(case.gy[i]) - sums[c] / rows - normed(i) * products[c] / rows;
+        f64::from(case.gamma[c]) / deviation(c) * g
+    };
+    [(0..n).map(gz).collect(), products, sums]
+}
+
 #[test]
 fn many_blocks_add_up() {
-    // The closed form in f64, where finite differences would take too long.
     let case = case(1111, 37);
-    let got = gradients(Isa::widest(), &case, None, Activation::Identity, None);
-    let (mean, var) = oracle_stats(case.shape, &to_f64(&case.z));
-    let (rows, n) = (1111.0, case.z.len());
-    let (mut sums, mut products) = (vec![0.0; 37], vec![0.0; 37]);
-    let normed = |i: usize| (f64::from(case.z[i]) - mean[i % 37]) / (var[i % 37] + f64::from(EPS)).sqrt();
-    for i in 0..n {
-        sums[i % 37] += f64::from(case.gy[i]);
-        products[i % 37] += f64::from(case.gy[i]) * normed(i);
+    let (n, [gz, products, sums]) = (case.z.len(), closed_form(&case));
+    for &isa in Isa::available() {
+        let got = gradients(isa, &case, None, Activation::Identity, None);
+        assert_close(&got[..n], &gz, 1e-6, "gz");
+        assert_close(&got[n..n + 37], &products, 1e-6, "ggamma");
+        assert_close(&got[n + 37..n + 74], &sums, 1e-6, "gbeta");
     }
-    let gz: Vec<f64> = (0..n)
-        .map(|i| {
-            let c = i % 37;
-            let g = f64::from(case.gy[i]) - sums[c] / rows - normed(i) * products[c] / rows;
-            f64::from(case.gamma[c]) / (var[c] + f64::from(EPS)).sqrt() * g
-        })
-        .collect();
-    assert_close(&got[..n], &gz, 1e-6, "gz");
-    assert_close(&got[n..n + 37], &products, 1e-6, "ggamma");
-    assert_close(&got[n + 37..n + 74], &sums, 1e-6, "gbeta");
+}
+
+proptest! {
+    #![proptest_config(crate::oracle::cases(40))]
+
+    /// Statistics and gradients of any size, by every instruction set in every pool.
+    #[test]
+    fn any_size_agrees_with_the_closed_form(rows in 3..700usize, channels in 1..90usize) {
+        let case = case(rows, channels);
+        let (mean, var) = oracle_stats(case.shape, &to_f64(&case.z));
+        let (expected, moments) = (closed_form(&case).concat(), [mean, var].concat());
+        for &isa in Isa::available() {
+            let what = format!("{isa:?} {rows}x{channels}");
+            let got = same_in_any_pool(|| {
+                let stats = statistics(isa, case.shape, &case.z, EPS);
+                [stats.mean, stats.var].concat()
+            });
+            assert_close(&got, &moments, 3e-6, &what);
+            let got = same_in_any_pool(|| gradients(isa, &case, None, Activation::Identity, None));
+            // Three rows may lie close together: what they are divided by is then small.
+            assert_close(&got[..expected.len()], &expected, 2e-5, &what);
+            same_in_any_pool(|| gradients(isa, &case, None, Activation::LeakyRelu(0.1), Some(ResidualAt::BeforeActivation)));
+        }
+    }
 }
 
 #[test]
@@ -284,6 +316,9 @@ fn what_does_not_fit_is_refused() {
     let affine = Affine::new(&[1.0; 2], &[0.0; 2], &stats).unwrap();
     assert!(Affine::new(&[1.0; 3], &[0.0; 3], &stats).is_err());
     assert!(BatchStats::from_moments(&[0.0; 2], &[1.0; 3], EPS).is_err());
+    // Three times the inverse of three modulo 2^64 is 1.
+    let absurd = ChannelsLast { rows: usize::MAX / 3 * 2 + 1, channels: 3 };
+    assert!(batch_stats(absurd, &[0.0], EPS).is_err());
     let error = norm_act(shape, &[0.0; 3], &affine, Activation::Relu, None, &mut [0.0; 4]).unwrap_err();
     assert_eq!(error.to_string(), "norm_act: z: expected 4 values, got 3");
     let short = Some((&[0.0; 3][..], ResidualAt::AfterActivation));

@@ -1,5 +1,6 @@
 use super::*;
 use crate::oracle::{assert_close, finite_differences, normals, same_in_any_pool, to_f64};
+use proptest::prelude::*;
 
 fn shape(batch: usize, input: [usize; 2], channels: usize, window: [[usize; 2]; 3]) -> PoolShape {
     let [kernel, stride, padding] = window;
@@ -138,13 +139,56 @@ fn the_gradient_is_the_slope_of_the_definition() {
 fn every_gradient_arrives_once() {
     for s in shapes() {
         let x = normals(s.input_values(), "x");
-        let (_, argmax) = pooled(Isa::widest(), &s, &x);
-        // Small whole numbers, so that the sums are exact.
-        let gy: Vec<f32> = (0..argmax.len()).map(|i| (i % 8) as f32 - 3.0).collect();
-        let mut gx = vec![f32::NAN; x.len()];
-        max_pool_backward(&s, &argmax, &gy, &mut gx, Store::Overwrite).unwrap();
-        let total = |values: &[f32]| to_f64(values).iter().sum::<f64>();
-        assert_eq!(total(&gx), total(&gy), "{s:?}");
+        for &isa in Isa::available() {
+            let (_, argmax) = pooled(isa, &s, &x);
+            // Small whole numbers, so that the sums are exact.
+            let gy: Vec<f32> = (0..argmax.len()).map(|i| (i % 8) as f32 - 3.0).collect();
+            let mut gx = vec![f32::NAN; x.len()];
+            backward(isa, &s, s.output().unwrap(), &argmax, &gy, &mut gx, Store::Overwrite);
+            let total = |values: &[f32]| to_f64(values).iter().sum::<f64>();
+            assert_eq!(total(&gx), total(&gy), "{isa:?} {s:?}");
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(crate::oracle::cases(60))]
+
+    /// Any window, by every instruction set in every pool; few different values, so that many are equal.
+    #[test]
+    fn any_window_agrees_with_the_definition(
+        batch in 1..3usize, input in [1..12usize, 1..12usize], channels in 1..40usize,
+        kernel in [1..5usize, 1..5usize], stride in [1..4usize, 1..4usize],
+        padding in [[0..4usize, 0..4usize], [0..4usize, 0..4usize]],
+    ) {
+        let s = PoolShape { batch, input, channels, kernel, stride, padding };
+        prop_assume!(s.output().is_ok());
+        let x: Vec<f32> = normals(s.input_values(), "x").iter().map(|v| (2.0 * v).round()).collect();
+        // Whole numbers, so that the sums are exact in any order.
+        let gy: Vec<f32> = normals(s.output_values().unwrap(), "gy").iter().map(|v| (9.0 * v).round()).collect();
+        let (expected, positions) = oracle(&s, &to_f64(&x));
+        let [oh, ow] = s.output().unwrap();
+        let mut slopes = vec![0.0; x.len()];
+        for (i, &tap) in positions.iter().enumerate() {
+            let (ch, ox, oy, n) = (i % channels, i / channels % ow, i / channels / ow % oh, i / channels / ow / oh);
+            let row = oy * stride[0] + usize::from(tap) / kernel[1] - padding[0][0];
+            let column = ox * stride[1] + usize::from(tap) % kernel[1] - padding[1][0];
+            slopes[((n * input[0] + row) * input[1] + column) * channels + ch] += f64::from(gy[i]);
+        }
+        for &isa in Isa::available() {
+            let y = same_in_any_pool(|| {
+                let (y, argmax) = pooled(isa, &s, &x);
+                assert_eq!(argmax, positions, "{isa:?} {s:?}");
+                y
+            });
+            assert_close(&y, &expected, 0.0, &format!("{isa:?} {s:?}"));
+            let gx = same_in_any_pool(|| {
+                let mut gx = vec![f32::NAN; x.len()];
+                backward(isa, &s, [oh, ow], &positions, &gy, &mut gx, Store::Overwrite);
+                gx
+            });
+            assert_close(&gx, &slopes, 0.0, &format!("{isa:?} {s:?}"));
+        }
     }
 }
 

@@ -44,11 +44,11 @@ pub fn resize_argmax(
     check_channels(op, channels)?;
     check_len(op, "x", x.len(), shape.input_values())?;
     check_len(op, "labels", labels.len(), shape.output_values() / channels)?;
-    let taps = shape.taps(interpolation);
+    let (isa, taps) = (Isa::chosen(), shape.taps(interpolation));
     let width = shape.output[1];
     labels.par_chunks_mut(width).enumerate().for_each(|(i, labels)| {
         let mut row = scratch::take(width * channels);
-        separable::output_row(Isa::widest(), &taps, channels, x, i, &mut row, Store::Overwrite);
+        separable::output_row(isa, &taps, channels, x, i, &mut row, Store::Overwrite);
         argmax_of_rows(channels, &row, labels);
     });
     Ok(())

@@ -1,5 +1,6 @@
 use super::*;
 use crate::oracle::{assert_close, normals, same_in_any_pool, to_f64};
+use proptest::prelude::*;
 
 const ALL: [Interpolation; 3] =
     [Interpolation::Nearest, Interpolation::Bilinear(Corners::Edges), Interpolation::Bilinear(Corners::Centres)];
@@ -128,6 +129,35 @@ fn the_backward_is_the_transpose_of_the_definition() {
                 resize_backward(&s, interpolation, &gy, &mut gx, Store::Overwrite).unwrap();
                 let expected: Vec<f64> = expected.iter().map(|e| e - 1.0).collect();
                 assert_close(&gx, &expected, 1e-6, &format!("overwritten {interpolation:?} {s:?}"));
+            }
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(crate::oracle::cases(60))]
+
+    /// Forward and backward of any sizes are transposes of each other, by every instruction set in every pool.
+    #[test]
+    fn any_sizes_are_adjoint(
+        batch in 1..3usize, input in [1..14usize, 1..14usize], output in [1..20usize, 1..20usize], channels in 1..40usize,
+    ) {
+        let s = shape(batch, input, output, channels);
+        let (x, gy) = (normals(s.input_values(), "x"), normals(s.output_values(), "gy"));
+        let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum::<f64>();
+        for interpolation in ALL {
+            for &isa in Isa::available() {
+                let apply = |taps: &[Taps; 2], from: &[f32], len: usize| same_in_any_pool(|| {
+                    let mut to = vec![f32::NAN; len];
+                    separable::apply(isa, taps, channels, from, &mut to, Store::Overwrite);
+                    to
+                });
+                let taps = s.taps(interpolation);
+                let y = apply(&taps, &x, gy.len());
+                let gx = apply(&taps.map(|taps| taps.transposed()), &gy, x.len());
+                let (forward, backward) = (dot(&y, &gy), dot(&x, &gx));
+                let room = 1e-5 * (1.0 + dot(&y, &y).sqrt() * dot(&gy, &gy).sqrt());
+                prop_assert!((forward - backward).abs() < room, "{isa:?} {interpolation:?} {s:?}: {forward} {backward}");
             }
         }
     }

@@ -89,6 +89,8 @@ impl Source {
         };
         // SAFETY: the caller's contract; there is a tile for every `size` channels, and the instruction set is there.
         unsafe { run(isa, tiles) };
+        // The address from before would be one that a shared borrow gave, and the room has been written since.
+        self.base = room.as_ptr();
     }
 }
 

@@ -26,8 +26,8 @@ pub(crate) struct Run {
 ///
 /// # Safety
 /// To be [`run`](crate::simd::run), all of this must hold: every run lies inside both sources, its columns `column_step`
-/// pixels apart, and `width` values are readable at each of its pixels' columns; `tile_rows <= outer_rows` of the
-/// instruction set; `columns <= width`, which is `outer_width` of the instruction set or 16; rows `0..row_count` of `out`,
+/// pixels apart, and `width` values are readable at each of its pixels' columns; `tile_rows`, or
+/// `row_count` where that is less, is at most `outer_rows` of the instruction set; `columns <= width`, which is `outer_width` of the instruction set or 16; rows `0..row_count` of `out`,
 /// `out_stride` values apart, are writable for `columns` values, and nobody else touches them meanwhile.
 pub(crate) struct OuterProduct<'a> {
     /// The pixels to sum over.

@@ -31,6 +31,10 @@ const BLOCK: usize = 64;
 const ENOUGH_TASKS: usize = 8;
 
 /// The gradient of the weights of a convolution of stride 1 over `shape`.
+///
+/// # Promises
+/// `x`, `gy` and `gw` have the values of the shape's input, output and weight; `gw` is alive, and nobody else touches it,
+/// while this runs.
 pub(super) struct WeightGradient<'a> {
     pub(super) isa: Isa,
     pub(super) shape: ConvShape,

@@ -47,6 +47,10 @@ const FEWEST_SHARED_TILES: usize = 96;
 const KEPT_FILTER_VALUES: usize = 2 << 20;
 
 /// A correlation of stride 1 over `shape`, whose `c_in` are the channels that are summed over.
+///
+/// # Promises
+/// `x` and `y` have the values of the shape's input and output; `y` is alive, and nobody else touches it, while this runs;
+/// `finish` fits it.
 pub(super) struct Product<'a> {
     pub(super) isa: Isa,
     pub(super) shape: ConvShape,

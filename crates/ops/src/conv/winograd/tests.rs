@@ -138,29 +138,34 @@ fn every_pass_is_the_convolution() {
 fn many_chunks_and_panels_make_one_output() {
     // More tiles than a chunk holds, more channels than a panel, and filters too large to be kept.
     for shape in [shape(2, [61, 47], [20, 12], [1, 1], 1), shape(1, [15, 15], [256, 272], [1, 1], 1)] {
-        Case::new(shape).check_all(&Isa::available()[..1]);
+        Case::new(shape).check_all(Isa::available());
     }
 }
 
 #[test]
 fn both_cuts_agree() {
     let case = Case::new(shape(2, [9, 10], [70, 100], [1, 1], 1));
-    let results = [product::Cut::Tiles, product::Cut::Panels].map(|cut| {
-        let mut y = vec![f32::NAN; case.shape.y_len()];
-        let product = Product {
-            isa: Isa::widest(),
-            shape: case.shape,
-            x: &case.x,
-            weights: weights(Isa::widest(), &case.shape, &case.weight, Orientation::Forward),
-            store: Store::Overwrite,
-            finish: None,
-            y: Shared::new(&mut y),
-        };
-        product.run::<F4>(cut);
-        y
-    });
-    for y in &results {
-        assert_close(y, &case.y(), TOLERANCE_F4, "cut");
+    let expected = case.y();
+    for &isa in Isa::available() {
+        for (tile, tolerance) in TILES {
+            for cut in [product::Cut::Tiles, product::Cut::Panels] {
+                let mut y = vec![f32::NAN; case.shape.y_len()];
+                let product = Product {
+                    isa,
+                    shape: case.shape,
+                    x: &case.x,
+                    weights: weights(isa, &case.shape, &case.weight, Orientation::Forward),
+                    store: Store::Overwrite,
+                    finish: None,
+                    y: Shared::new(&mut y),
+                };
+                match tile {
+                    Tile::Two => product.run::<F2>(cut),
+                    Tile::Four => product.run::<F4>(cut),
+                }
+                assert_close(&y, &expected, tolerance, &format!("{isa:?} {tile:?} {cut:?}"));
+            }
+        }
     }
 }
 
@@ -171,15 +176,22 @@ fn gradients_are_added_to_what_is_there() {
         for (tile, tolerance) in TILES {
             let before = normals(expected.len(), "before");
             let expected: Vec<f64> = expected.iter().zip(to_f64(&before)).map(|(a, b)| a + b).collect();
-            let got = case.pass(Isa::widest(), pass, tile, Some(&before));
-            assert_close(&got, &expected, tolerance, "accumulated");
+            for &isa in Isa::available() {
+                let got = case.pass(isa, pass, tile, Some(&before));
+                assert_close(&got, &expected, tolerance, &format!("{isa:?} {pass:?} {tile:?} accumulated"));
+            }
         }
     }
 }
 
 #[test]
 fn the_epilogue_is_applied_in_order() {
-    let case = Case::new(shape(2, [6, 7], [9, 21], [1, 1], 1));
+    for (dilation, padding) in [(1, [1, 1]), (2, [2, 1])] {
+        epilogue_of(&Case::new(shape(2, [6, 7], [9, 21], padding, dilation)));
+    }
+}
+
+fn epilogue_of(case: &Case) {
     let (scale, shift) = (normals(21, "scale"), normals(21, "shift"));
     let residual = normals(case.shape.y_len(), "residual");
     for (at, [inner, outer]) in [(ResidualAt::BeforeActivation, [1.0, 0.0]), (ResidualAt::AfterActivation, [0.0, 1.0])]
@@ -208,10 +220,16 @@ fn the_epilogue_is_applied_in_order() {
 
 #[test]
 fn threads_change_nothing() {
-    for shape in [shape(2, [33, 29], [20, 70], [1, 1], 1), shape(2, [15, 15], [256, 272], [1, 1], 1)] {
-        let case = Case::new(shape);
+    let shapes = [
+        shape(2, [33, 29], [20, 70], [1, 1], 1),
+        shape(2, [15, 15], [256, 272], [1, 1], 1),
+        shape(1, [31, 26], [18, 33], [2, 2], 2),
+    ];
+    for case in shapes.map(Case::new) {
         for pass in [Pass::Forward, Pass::BackwardInput, Pass::BackwardWeight] {
-            same_in_any_pool(|| case.pass(Isa::widest(), pass, Tile::Four, None));
+            for (&isa, (tile, _)) in Isa::available().iter().flat_map(|isa| TILES.map(|tile| (isa, tile))) {
+                same_in_any_pool(|| case.pass(isa, pass, tile, None));
+            }
         }
     }
 }
@@ -246,7 +264,7 @@ fn shapes_it_cannot_compute_are_left_to_others() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(40))]
+    #![proptest_config(crate::oracle::cases(40))]
     #[test]
     fn any_shape_is_the_convolution(
         n in 1_usize..3,
@@ -257,6 +275,6 @@ proptest! {
     ) {
         let shape = shape(n, size, channels, padding, dilation);
         prop_assume!(shape.check().is_ok());
-        Case::new(shape).check_all(&Isa::available()[..1]);
+        Case::new(shape).check_all(Isa::available());
     }
 }
