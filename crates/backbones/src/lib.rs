@@ -1,11 +1,13 @@
 //! Backbones: what a task puts its head on.
 
 mod darknet53;
+mod module;
 mod resnet;
 mod vgg;
 mod width;
 
 pub use darknet53::{Darknet53, Darknet53Config};
+pub use module::Features;
 pub use resnet::{OutputStride, ResNet, ResNetConfig, ResNetDepth, UnknownDepth, UnknownOutputStride};
 pub use vgg::{UnknownVggDepth, Vgg, VggBlock, VggConfig, VggDepth, VggNorm};
 
