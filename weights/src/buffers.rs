@@ -5,7 +5,8 @@ use std::io::{self, Write};
 
 use wrs_nn::Buffer;
 
-use crate::{Metadata, WeightsError, container};
+use crate::dtype::Dtype;
+use crate::{Metadata, TensorFile, WeightsError, container};
 
 /// Writes flat buffers in the order given and in the order of their values; equal values give equal bytes.
 ///
@@ -16,7 +17,7 @@ pub fn write_buffers(
     metadata: &Metadata,
     writer: &mut (impl Write + ?Sized),
 ) -> io::Result<()> {
-    container::write_header(writer, metadata, buffers.iter().map(|(name, buffer)| (*name, vec![buffer.len()])))?;
+    container::write_header(writer, metadata, buffers.iter().map(|(name, buffer)| (*name, Dtype::F32, vec![buffer.len()])))?;
     buffers.iter().try_for_each(|(_, buffer)| container::write_values(writer, buffer.host()))
 }
 
@@ -33,10 +34,10 @@ impl NamedBuffers {
     /// # Errors
     /// [`WeightsError::Format`], [`WeightsError::Dtype`].
     pub fn read(bytes: &[u8], file: &str) -> Result<Self, WeightsError> {
-        let tensors = container::parse(bytes, file)?;
+        let tensors = TensorFile::of_bytes(bytes, file)?;
         let mut buffers = BTreeMap::new();
-        for (name, view) in tensors.iter() {
-            buffers.insert(name.to_owned(), Buffer::from(container::values(&view, name, file)?));
+        for entry in tensors.entries() {
+            buffers.insert(entry.name.clone(), Buffer::from(tensors.values(entry)?));
         }
         Ok(Self { file: file.to_owned(), buffers })
     }

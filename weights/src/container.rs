@@ -1,20 +1,18 @@
 //! The safetensors container: a JSON header and the tensors' bytes, little-endian.
 //!
 //! Written here and not by the crate `safetensors`, whose metadata comes out in random order: equal contents must give
-//! equal bytes.
+//! equal bytes.  Read here, too, since that crate wants the whole file in memory.
 
 use std::collections::BTreeSet;
-use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::path::Path;
 
-use half::{bf16, f16};
-use safetensors::tensor::TensorView;
-use safetensors::{Dtype, SafeTensors};
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
+use crate::dtype::Dtype;
+use crate::source::Source;
+use crate::tensors::{Entry, Format};
 use crate::{Metadata, WeightsError};
 
 /// The header's length field, also the alignment of the first tensor.
@@ -28,14 +26,14 @@ const METADATA_KEY: &str = "__metadata__";
 /// Values turned into bytes at a time.
 const CHUNK: usize = 1 << 14;
 
-/// Writes the header of F32 tensors that follow in the order given.
+/// Writes the header of tensors that follow in the order given.
 ///
 /// # Errors
 /// The writer's; `InvalidInput` for a name that comes twice or is the format's own.
 pub(crate) fn write_header<'a>(
     writer: &mut (impl Write + ?Sized),
     metadata: &Metadata,
-    tensors: impl IntoIterator<Item = (&'a str, Vec<usize>)>,
+    tensors: impl IntoIterator<Item = (&'a str, Dtype, Vec<usize>)>,
 ) -> io::Result<()> {
     let mut header = Map::new();
     if !metadata.is_empty() {
@@ -43,12 +41,13 @@ pub(crate) fn write_header<'a>(
     }
     let mut names = BTreeSet::from([METADATA_KEY]);
     let mut start = 0;
-    for (name, shape) in tensors {
+    for (name, dtype, shape) in tensors {
         if !names.insert(name) {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, format!("tensor name `{name}` is already taken")));
         }
-        let end = start + size_of::<f32>() * shape.iter().product::<usize>();
-        header.insert(name.to_owned(), json!({"dtype": "F32", "shape": shape, "data_offsets": [start, end]}));
+        let end = start + dtype.bytes() * shape.iter().product::<usize>();
+        let dtype = dtype.to_string();
+        header.insert(name.to_owned(), json!({"dtype": dtype, "shape": shape, "data_offsets": [start, end]}));
         start = end;
     }
     let mut text = serde_json::to_vec(&Value::Object(header))?;
@@ -68,76 +67,67 @@ pub(crate) fn write_values(writer: &mut (impl Write + ?Sized), values: &[f32]) -
     Ok(())
 }
 
-/// The header and the tensors' places, checked against the length of the bytes.
-pub(crate) fn parse<'a>(bytes: &'a [u8], file: &str) -> Result<SafeTensors<'a>, WeightsError> {
-    SafeTensors::deserialize(bytes).map_err(|e| WeightsError::Format { file: file.to_owned(), reason: e.to_string() })
+/// What a header says.
+#[derive(Debug)]
+pub(crate) struct Header {
+    pub entries: Vec<Entry>,
+    pub metadata: Metadata,
 }
 
-/// The values of one tensor, as f32.
-pub(crate) fn values(view: &TensorView<'_>, tensor: &str, file: &str) -> Result<Vec<f32>, WeightsError> {
-    let data = view.data();
-    Ok(match view.dtype() {
-        Dtype::F32 => decode(data, f32::from_le_bytes),
-        Dtype::F16 => decode(data, |b| f16::from_le_bytes(b).to_f32()),
-        Dtype::BF16 => decode(data, |b| bf16::from_le_bytes(b).to_f32()),
-        other => return Err(dtype_error(other, tensor, file)),
-    })
+/// One tensor, as a header has it.
+#[derive(Deserialize)]
+struct Info {
+    dtype: String,
+    shape: Vec<usize>,
+    data_offsets: [u64; 2],
 }
 
-/// Refuses numbers that [`values`] does not convert.
-pub(crate) fn check_dtype(view: &TensorView<'_>, tensor: &str, file: &str) -> Result<(), WeightsError> {
-    match view.dtype() {
-        Dtype::F32 | Dtype::F16 | Dtype::BF16 => Ok(()),
-        other => Err(dtype_error(other, tensor, file)),
-    }
-}
-
-fn dtype_error(got: Dtype, tensor: &str, file: &str) -> WeightsError {
-    WeightsError::Dtype { file: file.to_owned(), tensor: tensor.to_owned(), got: format!("{got:?}") }
-}
-
-fn decode<const N: usize>(data: &[u8], number: impl Fn([u8; N]) -> f32) -> Vec<f32> {
-    let (numbers, _) = data.as_chunks::<N>();
-    numbers.iter().map(|&bytes| number(bytes)).collect()
-}
-
-/// The metadata of a file, without reading its tensors.
-pub(crate) fn read_metadata(path: &Path) -> Result<Metadata, WeightsError> {
-    #[derive(Deserialize)]
-    struct Header {
-        #[serde(rename = "__metadata__", default)]
-        metadata: Option<Metadata>,
-    }
-    let header: Header = read_header(path)?;
-    Ok(header.metadata.unwrap_or_default())
-}
-
-/// The names of a file's tensors, sorted, without reading the tensors.
-pub(crate) fn read_names(path: &Path) -> Result<Vec<String>, WeightsError> {
-    let header: Map<String, Value> = read_header(path)?;
-    let mut names: Vec<_> = header.into_iter().map(|(name, _)| name).filter(|name| name != METADATA_KEY).collect();
-    names.sort();
-    Ok(names)
-}
-
-fn read_header<T: DeserializeOwned>(path: &Path) -> Result<T, WeightsError> {
-    let io_error = |source| WeightsError::Io { action: "read", path: path.to_owned(), source };
-    let broken = |reason: String| WeightsError::Format { file: name_of(path), reason };
-    let mut file = File::open(path).map_err(io_error)?;
-    let size = file.metadata().map_err(io_error)?.len();
+/// The tensors' places, in their order in the file, and the metadata; every byte behind the header is one tensor's.
+pub(crate) fn read_header(source: &Source<'_>, file: &str) -> Result<Header, WeightsError> {
+    let io = |source| WeightsError::Io { action: "read", path: file.into(), source };
+    let broken = |reason: String| WeightsError::Format { file: file.to_owned(), format: Format::Safetensors, reason };
+    let room = source.len().saturating_sub(LENGTH_BYTES as u64);
     let mut length = [0; LENGTH_BYTES];
-    if size < LENGTH_BYTES as u64 {
-        return Err(broken(format!("expected a header, got {size} bytes")));
-    }
-    file.read_exact(&mut length).map_err(io_error)?;
+    source.read_at(0, &mut length).map_err(io)?;
     let length = u64::from_le_bytes(length);
-    let room = (size - LENGTH_BYTES as u64).min(LARGEST_HEADER);
-    if length > room {
-        return Err(broken(format!("expected a header of at most {room} bytes, got {length}")));
+    if length > room.min(LARGEST_HEADER) {
+        let most = room.min(LARGEST_HEADER);
+        return Err(broken(format!("expected a header of at most {most} bytes, got {length}")));
     }
-    let mut text = Vec::new();
-    file.take(length).read_to_end(&mut text).map_err(io_error)?;
-    serde_json::from_slice(&text).map_err(|e| broken(e.to_string()))
+    let mut text = vec![0; length as usize];
+    source.read_at(LENGTH_BYTES as u64, &mut text).map_err(io)?;
+    let mut tensors: Map<String, Value> = serde_json::from_slice(&text).map_err(|e| broken(e.to_string()))?;
+    let metadata = match tensors.remove(METADATA_KEY) {
+        None | Some(Value::Null) => Metadata::new(),
+        Some(metadata) => serde_json::from_value(metadata).map_err(|e| broken(e.to_string()))?,
+    };
+    let begin = LENGTH_BYTES as u64 + length;
+    let mut infos = Vec::with_capacity(tensors.len());
+    for (name, info) in tensors {
+        let info: Info = serde_json::from_value(info).map_err(|e| broken(format!("tensor `{name}`: {e}")))?;
+        infos.push((name, info));
+    }
+    infos.sort_by_key(|(_, info)| info.data_offsets);
+    let mut end = 0;
+    let mut entries = Vec::with_capacity(infos.len());
+    for (name, info) in infos {
+        let [from, to] = info.data_offsets;
+        let entry = entry(&name, &info, begin, from).filter(|entry| from == end && from.checked_add(entry.bytes()) == Some(to));
+        entries.push(entry.ok_or_else(|| {
+            let Info { dtype, shape, .. } = &info;
+            broken(format!("tensor `{name}`: expected {dtype} {shape:?} at {end}, got bytes {from} to {to}"))
+        })?);
+        end = to;
+    }
+    if end != source.len() - begin {
+        return Err(broken(format!("expected {end} bytes of tensors, got {}", source.len() - begin)));
+    }
+    Ok(Header { entries, metadata })
+}
+
+fn entry(name: &str, info: &Info, begin: u64, from: u64) -> Option<Entry> {
+    let dtype = Dtype::from_safetensors(&info.dtype)?;
+    Entry::contiguous(name, dtype, info.shape.clone(), begin.checked_add(from)?)
 }
 
 /// A file's name in messages.

@@ -4,7 +4,7 @@ use wrs_nn::Params;
 
 use super::order::{DarknetConv, file_floats, first_layers, len};
 use super::{DarknetError, Header};
-use crate::safetensors::Strictness;
+use crate::Strictness;
 
 /// Classes looked for when a file is of another number of them.
 const MOST_CLASSES: u64 = 100_000;

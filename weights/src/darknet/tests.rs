@@ -3,7 +3,7 @@ use wrs_nn::{Init, Params, ParamsBuilder, Role};
 
 use super::*;
 use crate::WeightsError;
-use crate::safetensors::Strictness;
+use crate::Strictness;
 
 /// Filters, input channels and kernel of a convolution at a layer; heads have two anchors and no norm.
 type Conv = (usize, [usize; 3], bool);
