@@ -4,10 +4,12 @@
 //! equal bytes.  Read here, too, since that crate wants the whole file in memory.
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::io::{self, Write};
 use std::path::Path;
 
-use serde::Deserialize;
+use serde::de::{MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value, json};
 
 use crate::dtype::Dtype;
@@ -82,6 +84,40 @@ struct Info {
     data_offsets: [u64; 2],
 }
 
+/// A header's tensors in its order, and its metadata.
+#[derive(Default)]
+struct Listing {
+    tensors: Vec<(String, Info)>,
+    metadata: Metadata,
+}
+
+/// Straight into place: a header read as any JSON would take ten times its bytes.
+impl<'de> Deserialize<'de> for Listing {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Keys;
+        impl<'de> Visitor<'de> for Keys {
+            type Value = Listing;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("tensors by their names")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Listing, A::Error> {
+                let mut listing = Listing::default();
+                while let Some(key) = map.next_key::<String>()? {
+                    if key == METADATA_KEY {
+                        listing.metadata = map.next_value::<Option<Metadata>>()?.unwrap_or_default();
+                    } else {
+                        listing.tensors.push((key, map.next_value()?));
+                    }
+                }
+                Ok(listing)
+            }
+        }
+        deserializer.deserialize_map(Keys)
+    }
+}
+
 /// The tensors' places, in their order in the file, and the metadata; every byte behind the header is one tensor's.
 pub(crate) fn read_header(source: &Source<'_>, file: &str) -> Result<Header, WeightsError> {
     let io = |source| WeightsError::Io { action: "read", path: file.into(), source };
@@ -96,25 +132,21 @@ pub(crate) fn read_header(source: &Source<'_>, file: &str) -> Result<Header, Wei
     }
     let mut text = vec![0; length as usize];
     source.read_at(LENGTH_BYTES as u64, &mut text).map_err(io)?;
-    let mut tensors: Map<String, Value> = serde_json::from_slice(&text).map_err(|e| broken(e.to_string()))?;
-    let metadata = match tensors.remove(METADATA_KEY) {
-        None | Some(Value::Null) => Metadata::new(),
-        Some(metadata) => serde_json::from_value(metadata).map_err(|e| broken(e.to_string()))?,
-    };
+    let Listing { mut tensors, metadata } = serde_json::from_slice(&text).map_err(|e| broken(e.to_string()))?;
+    tensors.sort_by(|(_, a), (_, b)| a.data_offsets.cmp(&b.data_offsets));
     let begin = LENGTH_BYTES as u64 + length;
-    let mut infos = Vec::with_capacity(tensors.len());
-    for (name, info) in tensors {
-        let info: Info = serde_json::from_value(info).map_err(|e| broken(format!("tensor `{name}`: {e}")))?;
-        infos.push((name, info));
-    }
-    infos.sort_by_key(|(_, info)| info.data_offsets);
     let mut end = 0;
-    let mut entries = Vec::with_capacity(infos.len());
-    for (name, info) in infos {
+    let mut entries = Vec::with_capacity(tensors.len());
+    let mut names = BTreeSet::new();
+    for (name, info) in &tensors {
+        if !names.insert(name) {
+            return Err(broken(format!("tensor `{name}`: it is there twice")));
+        }
         let [from, to] = info.data_offsets;
-        let entry = entry(&name, &info, begin, from).filter(|entry| from == end && from.checked_add(entry.bytes()) == Some(to));
+        let is_here = |entry: &Entry| from == end && from.checked_add(entry.bytes()) == Some(to);
+        let entry = entry(name, info, begin, from).filter(is_here);
         entries.push(entry.ok_or_else(|| {
-            let Info { dtype, shape, .. } = &info;
+            let Info { dtype, shape, .. } = info;
             broken(format!("tensor `{name}`: expected {dtype} {shape:?} at {end}, got bytes {from} to {to}"))
         })?);
         end = to;

@@ -2,7 +2,7 @@
 
 use wrs_nn::{Buffer, Params};
 use wrs_optim::{Ema, EmaConfig, Optimizer, SavedState};
-use wrs_weights::{Metadata, NamedBuffers, safetensors, write_buffers};
+use wrs_weights::{Metadata, NamedBuffers, Strictness, load_bytes, safetensors, write_buffers};
 
 use crate::checkpoint::{CheckpointError, CheckpointFile, Checkpoints, Damage, Mark};
 use crate::error::TrainError;
@@ -45,7 +45,7 @@ pub fn load(
     let saved_state = TrainState::from_json(&checkpoint.read(STATE).map_err(damaged)?, &named(STATE))?;
     saved_state.check_recipe(&state.recipe_digest, &named(STATE))?;
     let model = checkpoint.read(MODEL).map_err(damaged)?;
-    safetensors::load_bytes(params, &model, &named(MODEL), safetensors::Strictness::Exact)?;
+    load_bytes(params, &model, &named(MODEL), Strictness::Exact)?;
     let buffers = NamedBuffers::read(&checkpoint.read(OPTIMIZER).map_err(damaged)?, &named(OPTIMIZER))?;
     let mut saved = SavedState::new(buffers.into_all(), saved_state.counters.clone());
     optimizer.load_state(&mut saved)?;

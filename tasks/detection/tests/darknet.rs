@@ -9,8 +9,8 @@ use wrs_detection::model::YoloV3;
 use wrs_nn::{Buffer, Dims, Gradients, InputGradient, NnError, NormConfig, ParamId, Params, Pass, Value};
 use wrs_ops::conv::Algorithms;
 use wrs_ops::rng::Rng;
+use wrs_weights::Strictness;
 use wrs_weights::darknet::{Cfg, Header, LayerKind, Walk, file_floats, first_layers, read, write};
-use wrs_weights::safetensors::Strictness;
 
 fn cfg(name: &str) -> Cfg {
     let cfg = Cfg::parse(name, builtin(name).unwrap()).unwrap();

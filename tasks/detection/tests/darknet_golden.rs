@@ -10,8 +10,8 @@ use wrs_detection::decode::decode;
 use wrs_detection::nms::{Detected, Labels, NmsSettings, suppress};
 use wrs_nn::{Dims, InputGradient, Params, Pass, Value};
 use wrs_ops::conv::Algorithms;
+use wrs_weights::Strictness;
 use wrs_weights::darknet::{Cfg, DarknetReport, Extent, load_into, save};
-use wrs_weights::safetensors::Strictness;
 
 const MODELS: [&str; 3] = ["yolo-fastest-1.1", "yolo-fastest-1.1-xl", "MobileNetV2-YOLOv3-Nano-voc"];
 
