@@ -5,8 +5,8 @@ use std::io::{self, Write};
 
 use wrs_nn::Buffer;
 
-use crate::tensors::TensorFile;
-use crate::{Metadata, WeightsError, container};
+use crate::dtype::Dtype;
+use crate::{Metadata, TensorFile, WeightsError, container};
 
 /// Writes flat buffers in the order given and in the order of their values; equal values give equal bytes.
 ///
@@ -17,7 +17,11 @@ pub fn write_buffers(
     metadata: &Metadata,
     writer: &mut (impl Write + ?Sized),
 ) -> io::Result<()> {
-    container::write_header(writer, metadata, buffers.iter().map(|(name, buffer)| (*name, vec![buffer.len()])))?;
+    container::write_header(
+        writer,
+        metadata,
+        buffers.iter().map(|(name, buffer)| (*name, Dtype::F32, vec![buffer.len()])),
+    )?;
     buffers.iter().try_for_each(|(_, buffer)| container::write_values(writer, buffer.host()))
 }
 
@@ -34,15 +38,10 @@ impl NamedBuffers {
     /// # Errors
     /// [`WeightsError::Format`], [`WeightsError::Dtype`].
     pub fn read(bytes: &[u8], file: &str) -> Result<Self, WeightsError> {
-        let mut tensors = TensorFile::of_bytes(bytes, file)?;
+        let tensors = TensorFile::of_bytes(bytes, file)?;
         let mut buffers = BTreeMap::new();
-        for (name, entry) in tensors.entries().clone() {
-            let mut buffer = Buffer::scratch(entry.values());
-            tensors.read_pieces(&name, &entry, 1, |at, piece| {
-                buffer.host_mut()[at..at + piece.len()].copy_from_slice(piece);
-                Ok(())
-            })?;
-            buffers.insert(name, buffer);
+        for entry in tensors.entries() {
+            buffers.insert(entry.name.clone(), Buffer::from(tensors.values(entry)?));
         }
         Ok(Self { file: file.to_owned(), buffers })
     }

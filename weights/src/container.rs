@@ -1,15 +1,20 @@
 //! The safetensors container: a JSON header and the tensors' bytes, little-endian.
 //!
 //! Written here and not by the crate `safetensors`, whose metadata comes out in random order: equal contents must give
-//! equal bytes.
+//! equal bytes.  Read here, too, since that crate wants the whole file in memory.
 
 use std::collections::BTreeSet;
-use std::io::{self, Read, Write};
+use std::fmt;
+use std::io::{self, Write};
 use std::path::Path;
 
+use serde::de::{MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value, json};
 
-use crate::tensors::Dtype;
+use crate::dtype::Dtype;
+use crate::source::Source;
+use crate::tensors::{Entry, Format};
 use crate::{Metadata, WeightsError};
 
 /// The header's length field, also the alignment of the first tensor.
@@ -23,14 +28,14 @@ const METADATA_KEY: &str = "__metadata__";
 /// Values turned into bytes at a time.
 const CHUNK: usize = 1 << 14;
 
-/// Writes the header of F32 tensors that follow in the order given.
+/// Writes the header of tensors that follow in the order given.
 ///
 /// # Errors
 /// The writer's; `InvalidInput` for a name that comes twice or is the format's own.
 pub(crate) fn write_header<'a>(
     writer: &mut (impl Write + ?Sized),
     metadata: &Metadata,
-    tensors: impl IntoIterator<Item = (&'a str, Vec<usize>)>,
+    tensors: impl IntoIterator<Item = (&'a str, Dtype, Vec<usize>)>,
 ) -> io::Result<()> {
     let mut header = Map::new();
     if !metadata.is_empty() {
@@ -38,12 +43,13 @@ pub(crate) fn write_header<'a>(
     }
     let mut names = BTreeSet::from([METADATA_KEY]);
     let mut start = 0;
-    for (name, shape) in tensors {
+    for (name, dtype, shape) in tensors {
         if !names.insert(name) {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, format!("tensor name `{name}` is already taken")));
         }
-        let end = start + size_of::<f32>() * shape.iter().product::<usize>();
-        header.insert(name.to_owned(), json!({"dtype": "F32", "shape": shape, "data_offsets": [start, end]}));
+        let end = start + dtype.bytes() * shape.iter().product::<usize>();
+        let dtype = dtype.to_string();
+        header.insert(name.to_owned(), json!({"dtype": dtype, "shape": shape, "data_offsets": [start, end]}));
         start = end;
     }
     let mut text = serde_json::to_vec(&Value::Object(header))?;
@@ -63,74 +69,97 @@ pub(crate) fn write_values(writer: &mut (impl Write + ?Sized), values: &[f32]) -
     Ok(())
 }
 
-/// A header, and where the tensors' bytes begin.
+/// What a header says.
+#[derive(Debug)]
 pub(crate) struct Header {
+    pub entries: Vec<Entry>,
     pub metadata: Metadata,
-    pub tensors: Vec<(String, HeaderTensor)>,
-    /// The first byte behind the header.
-    pub data: u64,
 }
 
-/// What a header says of one tensor.
-pub(crate) struct HeaderTensor {
-    pub dtype: Dtype,
-    pub shape: Vec<usize>,
-    /// Its first byte, from the header's end.
-    pub at: u64,
+/// One tensor, as a header has it.
+#[derive(Deserialize)]
+struct Info {
+    dtype: String,
+    shape: Vec<usize>,
+    data_offsets: [u64; 2],
 }
 
-/// The header at the beginning of `size` bytes, checked against their number.
-pub(crate) fn read_header(file: &str, bytes: &mut (impl Read + ?Sized), size: u64) -> Result<Header, WeightsError> {
-    let io_error = |source| WeightsError::Io { action: "read", path: file.into(), source };
-    let broken = |reason: String| WeightsError::Format { file: file.to_owned(), reason };
+/// A header's tensors in its order, and its metadata.
+#[derive(Default)]
+struct Listing {
+    tensors: Vec<(String, Info)>,
+    metadata: Metadata,
+}
+
+/// Straight into place: a header read as any JSON would take ten times its bytes.
+impl<'de> Deserialize<'de> for Listing {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Keys;
+        impl<'de> Visitor<'de> for Keys {
+            type Value = Listing;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("tensors by their names")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Listing, A::Error> {
+                let mut listing = Listing::default();
+                while let Some(key) = map.next_key::<String>()? {
+                    if key == METADATA_KEY {
+                        listing.metadata = map.next_value::<Option<Metadata>>()?.unwrap_or_default();
+                    } else {
+                        listing.tensors.push((key, map.next_value()?));
+                    }
+                }
+                Ok(listing)
+            }
+        }
+        deserializer.deserialize_map(Keys)
+    }
+}
+
+/// The tensors' places, in their order in the file, and the metadata; every byte behind the header is one tensor's.
+pub(crate) fn read_header(source: &Source<'_>, file: &str) -> Result<Header, WeightsError> {
+    let io = |source| WeightsError::Io { action: "read", path: file.into(), source };
+    let broken = |reason: String| WeightsError::Format { file: file.to_owned(), format: Format::Safetensors, reason };
+    let room = source.len().saturating_sub(LENGTH_BYTES as u64);
     let mut length = [0; LENGTH_BYTES];
-    if size < LENGTH_BYTES as u64 {
-        return Err(broken(format!("expected a header, got {size} bytes")));
-    }
-    bytes.read_exact(&mut length).map_err(io_error)?;
+    source.read_at(0, &mut length).map_err(io)?;
     let length = u64::from_le_bytes(length);
-    let room = (size - LENGTH_BYTES as u64).min(LARGEST_HEADER);
-    if length > room {
-        return Err(broken(format!("expected a header of at most {room} bytes, got {length}")));
+    if length > room.min(LARGEST_HEADER) {
+        let most = room.min(LARGEST_HEADER);
+        return Err(broken(format!("expected a header of at most {most} bytes, got {length}")));
     }
-    let mut text = Vec::new();
-    bytes.take(length).read_to_end(&mut text).map_err(io_error)?;
-    // The library's own check of a header: places that follow one another, sizes that are those of the shapes.
-    let header: safetensors::tensor::Metadata = serde_json::from_slice(&text).map_err(|e| broken(e.to_string()))?;
-    let data = LENGTH_BYTES as u64 + length;
-    let end = data + header.data_len() as u64;
-    if end != size {
-        return Err(broken(format!("its header speaks of {end} bytes, the file has {size}")));
+    let mut text = vec![0; length as usize];
+    source.read_at(LENGTH_BYTES as u64, &mut text).map_err(io)?;
+    let Listing { mut tensors, metadata } = serde_json::from_slice(&text).map_err(|e| broken(e.to_string()))?;
+    tensors.sort_by(|(_, a), (_, b)| a.data_offsets.cmp(&b.data_offsets));
+    let begin = LENGTH_BYTES as u64 + length;
+    let mut end = 0;
+    let mut entries = Vec::with_capacity(tensors.len());
+    let mut names = BTreeSet::new();
+    for (name, info) in &tensors {
+        if !names.insert(name) {
+            return Err(broken(format!("tensor `{name}`: it is there twice")));
+        }
+        let [from, to] = info.data_offsets;
+        let is_here = |entry: &Entry| from == end && from.checked_add(entry.bytes()) == Some(to);
+        let entry = entry(name, info, begin, from).filter(is_here);
+        entries.push(entry.ok_or_else(|| {
+            let Info { dtype, shape, .. } = info;
+            broken(format!("tensor `{name}`: expected {dtype} {shape:?} at {end}, got bytes {from} to {to}"))
+        })?);
+        end = to;
     }
-    let tensor = |(name, info): (String, &safetensors::tensor::TensorInfo)| {
-        let (shape, at) = (info.shape.clone(), info.data_offsets.0 as u64);
-        (name, HeaderTensor { dtype: dtype(info.dtype), shape, at })
-    };
-    let tensors = header.tensors().into_iter().map(tensor).collect();
-    let metadata = header.metadata().iter().flatten().map(|(key, value)| (key.clone(), value.clone())).collect();
-    Ok(Header { metadata, tensors, data })
+    if end != source.len() - begin {
+        return Err(broken(format!("expected {end} bytes of tensors, got {}", source.len() - begin)));
+    }
+    Ok(Header { entries, metadata })
 }
 
-fn dtype(dtype: safetensors::Dtype) -> Dtype {
-    use safetensors::Dtype as Theirs;
-    match dtype {
-        Theirs::F32 => Dtype::F32,
-        Theirs::F16 => Dtype::F16,
-        Theirs::BF16 => Dtype::Bf16,
-        Theirs::F64 => Dtype::F64,
-        Theirs::BOOL => Dtype::Other("bool", 1),
-        Theirs::U8 => Dtype::Other("uint8", 1),
-        Theirs::I8 => Dtype::Other("int8", 1),
-        Theirs::I16 => Dtype::Other("int16", 2),
-        Theirs::U16 => Dtype::Other("uint16", 2),
-        Theirs::I32 => Dtype::Other("int32", 4),
-        Theirs::U32 => Dtype::Other("uint32", 4),
-        Theirs::I64 => Dtype::Other("int64", 8),
-        Theirs::U64 => Dtype::Other("uint64", 8),
-        Theirs::C64 => Dtype::Other("complex64", 8),
-        // Of less than a byte: none of its bytes is asked for.
-        _ => Dtype::Other("a float of 8 bits or less", 0),
-    }
+fn entry(name: &str, info: &Info, begin: u64, from: u64) -> Option<Entry> {
+    let dtype = Dtype::from_safetensors(&info.dtype)?;
+    Entry::contiguous(name, dtype, info.shape.clone(), begin.checked_add(from)?)
 }
 
 /// A file's name in messages.

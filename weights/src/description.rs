@@ -5,8 +5,7 @@ use std::path::Path;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::load::read_metadata;
-use crate::{Metadata, WeightsError, container};
+use crate::{Metadata, TensorFile, WeightsError, container};
 
 /// The key of the task.
 const TASK: &str = "task";
@@ -26,8 +25,16 @@ pub fn metadata<T: Serialize>(task: &str, description: &T) -> Result<Metadata, W
 /// # Errors
 /// [`WeightsError::NotOurs`] for a file that names none; [`WeightsError::Io`], [`WeightsError::Format`].
 pub fn task_of(path: &Path) -> Result<String, WeightsError> {
-    let named = read_metadata(path)?.remove(TASK);
-    named.ok_or_else(|| not_ours(path, format!("expected the metadata `{TASK}`, got none")))
+    let file = TensorFile::open(path)?;
+    file.metadata()
+        .get(TASK)
+        .cloned()
+        .ok_or_else(|| not_ours(path, format!("expected the metadata `{TASK}`, got none")))
+}
+
+/// Whether a file says which task it is for, as those of a training here do.
+pub fn names_task(file: &TensorFile<'_>) -> bool {
+    file.metadata().contains_key(TASK)
 }
 
 /// The description in a weights file of that task.
@@ -36,7 +43,8 @@ pub fn task_of(path: &Path) -> Result<String, WeightsError> {
 /// [`WeightsError::NotOurs`] for a file of another task, or without a description that can be read; [`WeightsError::Io`],
 /// [`WeightsError::Format`].
 pub fn read<T: DeserializeOwned>(path: &Path, task: &str) -> Result<T, WeightsError> {
-    let metadata = read_metadata(path)?;
+    let file = TensorFile::open(path)?;
+    let metadata = file.metadata();
     let got = metadata.get(TASK);
     if got.is_none_or(|got| got != task) {
         let got = got.map_or_else(|| "none".to_owned(), |got| format!("`{got}`"));

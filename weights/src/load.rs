@@ -1,13 +1,18 @@
-//! From a file of any format into a network: canonical names, PyTorch's axis order.
+//! From a file's tensors into a network, whatever the file's format.
 
-use std::collections::BTreeSet;
+mod report;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 
-use wrs_nn::{ParamId, Params};
+use wrs_nn::{ParamId, Parameter, Params, Role};
 
-use crate::error::{LoadReport, Mismatch};
+pub use report::{LoadReport, Mismatch, listed};
+
 use crate::tensors::{Entry, TensorFile};
-use crate::{Metadata, WeightsError, layout};
+use crate::{WeightsError, layout};
 
 /// PyTorch's count of batches behind each batch norm: it takes part in nothing unless `momentum=None`.
 const IGNORED_SUFFIX: &str = "num_batches_tracked";
@@ -21,69 +26,15 @@ pub enum Strictness {
     Partial,
 }
 
-/// What a file says about its tensors, without reading them.
-///
-/// # Errors
-/// As [`TensorFile::open`].
-pub fn read_metadata(path: &Path) -> Result<Metadata, WeightsError> {
-    Ok(TensorFile::open(path)?.metadata().clone())
-}
-
-/// The names of a file's tensors, sorted, without reading the tensors.
-///
-/// # Errors
-/// As [`TensorFile::open`].
-pub fn read_names(path: &Path) -> Result<Vec<String>, WeightsError> {
-    Ok(TensorFile::open(path)?.entries().keys().cloned().collect())
-}
-
-/// Loads a file into a network; see [`load_into_renamed`].
+/// Loads a file under the network's own names into it; see [`load_renamed`].
 ///
 /// # Errors
 /// [`WeightsError`].
 pub fn load_into(params: &mut Params, path: &Path, strictness: Strictness) -> Result<LoadReport, WeightsError> {
-    load_into_renamed(params, path, whole, strictness)
+    load_renamed(params, &TensorFile::open(path)?, same, strictness)
 }
 
-/// Loads the file of a part into a network: every name in it stands for the network's with `prefix` in front, as `conv1.weight`
-/// for `backbone.conv1.weight` under `backbone.`; tensors of the network elsewhere count as missing.  See [`load_into_renamed`].
-///
-/// # Errors
-/// [`WeightsError`].
-pub fn load_into_prefixed(
-    params: &mut Params,
-    path: &Path,
-    prefix: &str,
-    strictness: Strictness,
-) -> Result<LoadReport, WeightsError> {
-    load_into_renamed(params, path, |name| name.strip_prefix(prefix).map(str::to_owned), strictness)
-}
-
-/// Loads a file under other names into a network: `in_file` says what a tensor of the network is called there, and gives none
-/// for what the file does not hold; such tensors count as missing.
-///
-/// Names, shapes and kinds of numbers are checked before the first value is written: half and double precision are converted, and
-/// `num_batches_tracked` is passed over.  The numbers are then read straight to where they belong.
-///
-/// # Errors
-/// [`WeightsError`]; the network is then as it was, unless reading stopped half-way or met a value that is not finite: one that
-/// [`WeightsError::NotFinite`] or [`WeightsError::Io`] was given for is to be thrown away.
-pub fn load_into_renamed(
-    params: &mut Params,
-    path: &Path,
-    in_file: impl Fn(&str) -> Option<String>,
-    strictness: Strictness,
-) -> Result<LoadReport, WeightsError> {
-    load(params, TensorFile::open(path)?, &in_file, strictness)
-}
-
-/// The names of a file that holds the whole network are the network's.
-#[allow(clippy::unnecessary_wraps)] // as the names of other files are asked for
-fn whole(name: &str) -> Option<String> {
-    Some(name.to_owned())
-}
-
-/// Loads the bytes of a file into a network, by name; `file` is their name in messages.  See [`load_into_renamed`].
+/// Loads the bytes of a file under the network's own names into it; `file` is their name in messages.  See [`load_renamed`].
 ///
 /// # Errors
 /// [`WeightsError`].
@@ -93,88 +44,109 @@ pub fn load_bytes(
     file: &str,
     strictness: Strictness,
 ) -> Result<LoadReport, WeightsError> {
-    load(params, TensorFile::of_bytes(bytes, file)?, &whole, strictness)
+    load_renamed(params, &TensorFile::of_bytes(bytes, file)?, same, strictness)
 }
 
-fn load(
+/// The names of a file that holds the whole network are the network's.
+#[allow(clippy::unnecessary_wraps)] // as the names of other files are asked for
+pub fn same(name: &str) -> Option<String> {
+    Some(name.to_owned())
+}
+
+/// Loads a file into a network, tensor by tensor: `in_file` says what a tensor of the network is called there, and gives none
+/// for what the file does not hold; such tensors count as missing.
+///
+/// Names, shapes, kinds of numbers and the places of all of them in the file are checked before the first value is written:
+/// the network is as it was after an error of these.  The values are read straight into the network, and seen only then: after
+/// [`WeightsError::Io`] and [`WeightsError::Value`] it is to be thrown away.  F16 and BF16 are converted, F64 rounded, which
+/// the report tells; `num_batches_tracked` is passed over.
+///
+/// # Errors
+/// [`WeightsError`].
+pub fn load_renamed(
     params: &mut Params,
-    mut file: TensorFile<'_>,
-    in_file: &dyn Fn(&str) -> Option<String>,
+    file: &TensorFile<'_>,
+    in_file: impl Fn(&str) -> Option<String>,
     strictness: Strictness,
 ) -> Result<LoadReport, WeightsError> {
-    let (fitting, report) = compare(params, &file, in_file);
-    let name = || file.name().to_owned();
+    let (fitting, report) = compare(params.iter(), file, &in_file);
+    let name = || file.file().to_owned();
     if strictness == Strictness::Exact && !report.is_exact() {
-        return Err(WeightsError::DoesNotFit { file: name(), report });
+        return Err(WeightsError::DoesNotFit { file: name(), report: Box::new(report) });
     }
     if fitting.is_empty() && !report.is_exact() {
-        return Err(WeightsError::NothingFits { file: name(), report });
+        return Err(WeightsError::NothingFits { file: name(), report: Box::new(report) });
     }
-    for Fitting { tensor, entry, .. } in &fitting {
-        file.check_dtype(tensor, entry)?;
+    for (_, entry) in &fitting {
+        file.check_float(entry)?;
     }
-    for fitting in fitting {
-        fitting.read(&mut file, params)?;
+    for (id, entry) in fitting {
+        read(params, id, file, entry)?;
     }
     Ok(report)
 }
 
-/// A tensor of the file and its place in the network.
-struct Fitting {
-    id: ParamId,
-    tensor: String,
-    entry: Entry,
-}
-
-impl Fitting {
-    fn read(&self, file: &mut TensorFile<'_>, params: &mut Params) -> Result<(), WeightsError> {
-        let parameter = params.get(self.id).clone();
-        // Whole filters, so that each piece can be turned into memory's order by itself.
-        let filter = parameter.shape.iter().skip(1).product();
-        let name = file.name().to_owned();
-        let values = params.values_mut(self.id);
-        file.read_pieces(&self.tensor, &self.entry, filter, |at, piece| {
-            if let Some(i) = piece.iter().position(|v| !v.is_finite()) {
-                let (file, tensor, got) = (name.clone(), self.tensor.clone(), piece[i]);
-                return Err(WeightsError::NotFinite { file, tensor, index: at + i, got });
-            }
-            values[at..at + piece.len()].copy_from_slice(&layout::from_file(&parameter, piece));
-            Ok(())
-        })
-    }
+/// What [`load_renamed`] would report for a network of these tensors, without a network and without values.
+pub fn fit(parameters: &[Parameter], file: &TensorFile<'_>, in_file: impl Fn(&str) -> Option<String>) -> LoadReport {
+    compare(parameters.iter().map(|parameter| ((), parameter)), file, &in_file).1
 }
 
 /// The tensors that have their place, and all others by what keeps them out.
-fn compare(
-    params: &Params,
-    file: &TensorFile<'_>,
+fn compare<'f, 'p, K>(
+    parameters: impl Iterator<Item = (K, &'p Parameter)>,
+    file: &'f TensorFile<'_>,
     in_file: &dyn Fn(&str) -> Option<String>,
-) -> (Vec<Fitting>, LoadReport) {
+) -> (Vec<(K, &'f Entry)>, LoadReport) {
     let mut report = LoadReport::default();
     let mut fitting = Vec::new();
-    let mut known = BTreeSet::new();
-    for (id, parameter) in params.iter() {
-        let found = in_file(&parameter.name).and_then(|name| Some((file.entries().get(&name)?, name)));
-        let Some((entry, tensor)) = found else {
+    let mut known = HashSet::new();
+    let mut converted = BTreeMap::new();
+    for (key, parameter) in parameters {
+        report.tensors += 1;
+        let name = in_file(&parameter.name);
+        let Some(entry) = name.and_then(|name| file.get(&name)) else {
             report.missing.push(parameter.name.clone());
             continue;
         };
+        known.insert(entry.name.as_str());
         let (expected, got) = (layout::file_shape(parameter), entry.shape.clone());
-        if expected == got {
-            if tensor != parameter.name {
-                report.renamed.push((tensor.clone(), parameter.name.clone()));
-            }
-            fitting.push(Fitting { id, tensor: tensor.clone(), entry: entry.clone() });
-        } else {
+        if expected != got {
             report.mismatched.push(Mismatch { name: parameter.name.clone(), expected, got });
+            continue;
         }
-        known.insert(tensor);
+        if entry.name != parameter.name {
+            report.renamed.push((entry.name.clone(), parameter.name.clone()));
+        }
+        *converted.entry(entry.dtype).or_insert(0) += 1;
+        fitting.push((key, entry));
     }
-    let strange = |name: &&String| !known.contains(*name) && name.rsplit('.').next() != Some(IGNORED_SUFFIX);
-    report.unexpected = file.entries().keys().filter(strange).cloned().collect();
+    let strange = |name: &&str| !known.contains(*name) && name.rsplit('.').next() != Some(IGNORED_SUFFIX);
+    report.unexpected = file.names().filter(strange).map(str::to_owned).collect();
+    report.unexpected.sort();
     report.loaded = fitting.len();
+    converted.remove(&crate::Dtype::F32);
+    report.converted = converted.into_iter().collect();
     (fitting, report)
 }
 
-#[cfg(test)]
-mod tests;
+/// Reads a tensor's values into their place, some filters at a time, each turned to memory's order.
+fn read(params: &mut Params, id: ParamId, file: &TensorFile<'_>, entry: &Entry) -> Result<(), WeightsError> {
+    let parameter = params.get(id).clone();
+    let is_conv = parameter.role == Role::ConvWeight;
+    let filter = if is_conv { parameter.shape.iter().skip(1).product() } else { 1 };
+    let is_variance = parameter.role == Role::RunningVar;
+    let target = params.values_mut(id);
+    let (mut done, mut values) = (0, Vec::new());
+    file.pieces(entry, filter, &mut |bytes| {
+        values.clear();
+        entry.dtype.decode(bytes, &mut values);
+        if let Some(at) = values.iter().position(|v| !v.is_finite() || (is_variance && *v < 0.0)) {
+            let expected = if is_variance { "a finite number, not negative" } else { "a finite number" };
+            let (file, tensor) = (file.file().to_owned(), entry.name.clone());
+            return Err(WeightsError::Value { file, tensor, index: done + at, expected, got: values[at] });
+        }
+        target[done..done + values.len()].copy_from_slice(&layout::from_file(&parameter, &values));
+        done += values.len();
+        Ok(())
+    })
+}

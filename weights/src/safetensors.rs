@@ -6,6 +6,7 @@ use std::path::Path;
 
 use wrs_nn::Params;
 
+use crate::dtype::Dtype;
 use crate::{Metadata, WeightsError, container, layout};
 
 /// Writes every tensor of a network, in creation order; equal values give equal bytes.
@@ -13,7 +14,7 @@ use crate::{Metadata, WeightsError, container, layout};
 /// # Errors
 /// The writer's; `InvalidInput` when two tensors bear one name.
 pub fn write(params: &Params, metadata: &Metadata, writer: &mut (impl Write + ?Sized)) -> io::Result<()> {
-    let tensors = params.iter().map(|(_, p)| (p.name.as_str(), layout::file_shape(p)));
+    let tensors = params.iter().map(|(_, p)| (p.name.as_str(), Dtype::F32, layout::file_shape(p)));
     container::write_header(writer, metadata, tensors)?;
     for (id, parameter) in params.iter() {
         container::write_values(writer, &layout::to_file(parameter, params.values(id)))?;

@@ -1,363 +1,336 @@
-//! The tensors of a file, whatever its format.
+//! The tensors of a file, whatever its format, which is told by its content and not by its name.
 //!
-//! What is in a file is found by its first bytes, not by its name.  Numbers are read tensor by tensor, a piece at a time and straight
-//! to where they belong, so that no second copy of a file is ever in memory; mapping it would put its pages there, too, and needs
-//! code that cannot be proven safe while others may write the file.
+//! Opening reads what the file says of its tensors: names, kinds of numbers, shapes, places.  Their values are read one by
+//! one, each straight to where it is wanted, so that there is never a second copy of the file in memory.
 
-use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{self, Cursor, Read, Seek, SeekFrom};
+mod pieces;
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
+use std::fmt;
+use std::io::{self, Write};
 use std::path::Path;
 
-use half::{bf16, f16};
+use crate::container::{self, Header};
+use crate::dtype::Dtype;
+use crate::pytorch::{self, Parts};
+use crate::source::Source;
+use crate::{Metadata, WeightsError};
 
-use crate::torch::{self, TorchError};
-use crate::{Metadata, WeightsError, container};
+/// What PyTorch's `DataParallel` puts before every name.
+const WRAPPER: &str = "module.";
 
-/// Somewhere bytes are read from in any order.
-pub(crate) trait ReadSeek: Read + Seek {}
+/// Bytes by which formats are told apart.
+const START: usize = 512;
 
-impl<T: Read + Seek> ReadSeek for T {}
-
-/// How a file is laid out.
+/// A format that says its tensors' names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
     /// safetensors.
     Safetensors,
-    /// `torch.save` of PyTorch 1.6 and later.
-    TorchZip,
+    /// `torch.save` since 1.6.
+    PytorchZip,
     /// `torch.save` before.
-    TorchLegacy,
+    PytorchLegacy,
+}
+
+impl fmt::Display for Format {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Safetensors => "safetensors",
+            Self::PytorchZip => "PyTorch (zip)",
+            Self::PytorchLegacy => "PyTorch (before 1.6)",
+        })
+    }
 }
 
 impl Format {
-    /// In words.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Safetensors => "safetensors",
-            Self::TorchZip => "PyTorch's zip",
-            Self::TorchLegacy => "PyTorch's format before 1.6",
-        }
-    }
-}
-
-/// A kind of number.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Dtype {
-    /// IEEE single precision.
-    F32,
-    /// IEEE half precision.
-    F16,
-    /// The upper half of an `F32`.
-    Bf16,
-    /// IEEE double precision; rounded to single on the way in.
-    F64,
-    /// One that no parameter of a network is stored in: its name and its bytes.
-    Other(&'static str, usize),
-}
-
-impl Dtype {
-    /// Bytes of one number.
-    pub fn bytes(self) -> usize {
-        match self {
-            Self::F32 => 4,
-            Self::F16 | Self::Bf16 => 2,
-            Self::F64 => 8,
-            Self::Other(_, bytes) => bytes,
-        }
+    /// The format of a file, by its first bytes; none for Darknet's weights, which begin with small integers, and for anything
+    /// else.
+    ///
+    /// # Errors
+    /// [`WeightsError::Io`].
+    pub fn of(path: &Path) -> Result<Option<Self>, WeightsError> {
+        let io = |source| WeightsError::Io { action: "read", path: path.to_owned(), source };
+        Ok(Self::of_start(&Source::open(path)?.start(START).map_err(io)?))
     }
 
-    /// As PyTorch calls it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::F32 => "float32",
-            Self::F16 => "float16",
-            Self::Bf16 => "bfloat16",
-            Self::F64 => "float64",
-            Self::Other(name, _) => name,
-        }
-    }
-
-    /// Appends the numbers in these bytes.
-    fn decode(self, bytes: &[u8], to: &mut Vec<f32>) {
-        match self {
-            Self::F32 => to.extend(bytes.as_chunks().0.iter().map(|b| f32::from_le_bytes(*b))),
-            Self::F16 => to.extend(bytes.as_chunks().0.iter().map(|b| f16::from_le_bytes(*b).to_f32())),
-            Self::Bf16 => to.extend(bytes.as_chunks().0.iter().map(|b| bf16::from_le_bytes(*b).to_f32())),
-            Self::F64 => to.extend(bytes.as_chunks().0.iter().map(|b| f64::from_le_bytes(*b) as f32)),
-            Self::Other(..) => {}
+    fn of_start(start: &[u8]) -> Option<Self> {
+        match start {
+            // Before the others: the length of a header can be any bytes, but under the format's bound only four of them.
+            [_, _, _, _, 0, 0, 0, 0, b'{', ..] => Some(Self::Safetensors),
+            [b'P', b'K', 3, 4, ..] => Some(Self::PytorchZip),
+            // A pickle says its protocol first.
+            [0x80, 0..=5, ..] => Some(Self::PytorchLegacy),
+            _ => None,
         }
     }
 }
 
 /// One tensor of a file.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
-    /// Its kind of number.
+    /// Its name, without what is before all names of the file.
+    pub name: String,
+    /// What its numbers are.
     pub dtype: Dtype,
-    /// Its shape, in PyTorch's order of axes.
+    /// Its sides, in PyTorch's order.
     pub shape: Vec<usize>,
-    /// Values from one index of each axis to the next; none where they follow one another.
-    strides: Option<Vec<usize>>,
-    /// Its first byte in the file.
-    at: u64,
+    /// Numbers from one to the next, along each side.
+    strides: Vec<usize>,
+    /// The first number's place in the file.
+    start: u64,
 }
 
 impl Entry {
-    /// Number of values.
-    pub fn values(&self) -> usize {
-        self.shape.iter().product()
-    }
-}
-
-/// Where everything lies.
-#[derive(Debug)]
-pub(crate) struct Index {
-    format: Format,
-    metadata: Metadata,
-    facts: Vec<(String, String)>,
-    entries: BTreeMap<String, Entry>,
-}
-
-impl Index {
-    pub fn new(format: Format, facts: Vec<(String, String)>) -> Self {
-        Self { format, metadata: Metadata::new(), facts, entries: BTreeMap::new() }
-    }
-
-    /// Adds a window of a storage, given by its first byte and their number, once it is known to lie in it; a later tensor of a
-    /// name takes the place of an earlier one, as in a dictionary.
-    pub fn add_window(
-        &mut self,
-        name: String,
+    /// A view of the bytes from `start` to `end`, if it lies in them.
+    pub(crate) fn view(
+        name: &str,
         dtype: Dtype,
-        (first, bytes): (u64, u64),
-        offset: u64,
         shape: Vec<usize>,
         strides: Vec<usize>,
-    ) -> Result<(), TorchError> {
-        let size = dtype.bytes() as u64;
-        let end =
-            span(&shape, &strides).and_then(|span| offset.checked_add(span)).and_then(|end| end.checked_mul(size));
-        if end.is_none_or(|end| end > bytes) {
-            let text = format!("tensor `{name}` of shape {shape:?} does not lie in its storage of {bytes} bytes");
-            return Err(TorchError::Broken(text));
-        }
-        let strides = (!is_contiguous(&shape, &strides)).then_some(strides);
-        let at = first
-            .checked_add(offset * size)
-            .ok_or_else(|| TorchError::Broken(format!("tensor `{name}` lies nowhere")))?;
-        self.entries.insert(name, Entry { dtype, shape, strides, at });
-        Ok(())
+        (start, end): (u64, u64),
+    ) -> Option<Self> {
+        let numbers = shape.iter().try_fold(1usize, |count, &side| count.checked_mul(side))?;
+        numbers.checked_mul(size_of::<f64>())?;
+        let span = span(&shape, &strides)?.checked_mul(dtype.bytes())?;
+        let fits = numbers == 0 || start.checked_add(span as u64)? <= end;
+        fits.then(|| Self { name: name.to_owned(), dtype, shape, strides, start })
+    }
+
+    /// A tensor whose numbers lie side by side from `start` on.
+    pub(crate) fn contiguous(name: &str, dtype: Dtype, shape: Vec<usize>, start: u64) -> Option<Self> {
+        let numbers = shape.iter().try_fold(1usize, |count, &side| count.checked_mul(side.max(1)))?;
+        let end = start.checked_add(numbers.checked_mul(dtype.bytes())? as u64)?;
+        let strides = contiguous(&shape);
+        Self::view(name, dtype, shape, strides, (start, end))
+    }
+
+    /// Its numbers.
+    pub fn len(&self) -> usize {
+        self.shape.iter().product()
+    }
+
+    /// Whether it has no numbers.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    pub(crate) fn bytes(&self) -> u64 {
+        self.len() as u64 * self.dtype.bytes() as u64
     }
 }
 
-/// Values from the first to behind the last one of a window; none if that is no number.
-fn span(shape: &[usize], strides: &[usize]) -> Option<u64> {
-    let values = shape.iter().try_fold(1usize, |product, side| product.checked_mul(*side))?;
-    if values == 0 {
-        return Some(0);
+/// Numbers from the first to the last one of a view, both included.
+fn span(shape: &[usize], strides: &[usize]) -> Option<usize> {
+    let steps = shape.iter().zip(strides).map(|(side, stride)| side.saturating_sub(1).checked_mul(*stride));
+    steps.into_iter().try_fold(1usize, |sum, step| sum.checked_add(step?))
+}
+
+/// Strides of tensors whose numbers lie side by side.
+fn contiguous(shape: &[usize]) -> Vec<usize> {
+    let mut strides = vec![1; shape.len()];
+    for axis in (1..shape.len()).rev() {
+        strides[axis - 1] = strides[axis] * shape[axis].max(1);
     }
-    let last = shape
-        .iter()
-        .zip(strides)
-        .try_fold(0u64, |sum, (side, stride)| sum.checked_add((*side as u64 - 1).checked_mul(*stride as u64)?))?;
-    // A stride of 0 repeats values that are stored once: more of them than the file has bytes would fill the memory.
-    let repeats = values as u64 > last.checked_add(1)?;
-    if repeats { None } else { last.checked_add(1) }
+    strides
 }
 
-fn is_contiguous(shape: &[usize], strides: &[usize]) -> bool {
-    let mut expected = 1;
-    shape.iter().zip(strides).rev().all(|(side, stride)| {
-        let fits = *side <= 1 || *stride == expected;
-        expected *= side;
-        fits
-    })
+/// Something else in a file of weights, such as the epoch of a checkpoint.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Content {
+    /// Its key.
+    pub key: String,
+    /// What it is: itself where it is short.
+    pub what: String,
 }
 
-/// A file of tensors, open.
-pub struct TensorFile<'b> {
-    /// Its name in messages.
-    name: String,
-    bytes: Box<dyn ReadSeek + 'b>,
-    index: Index,
+/// A file with named tensors.
+#[derive(Debug)]
+pub struct TensorFile<'a> {
+    file: String,
+    source: Source<'a>,
+    format: Format,
+    entries: Vec<Entry>,
+    by_name: HashMap<String, usize>,
+    wrapper: &'static str,
+    metadata: Metadata,
+    contents: Vec<Content>,
+    under: Option<String>,
 }
 
 impl TensorFile<'static> {
-    /// Opens a file and reads where everything lies.
+    /// Opens a file; see [`TensorFile::of_bytes`].
     ///
     /// # Errors
-    /// [`WeightsError::Io`]; [`WeightsError::Format`] and [`WeightsError::Torch`] for bytes that are none of the formats.
+    /// [`WeightsError`] for a file that cannot be read, is not whole, or is no safetensors and no file of PyTorch's.
     pub fn open(path: &Path) -> Result<Self, WeightsError> {
-        let io = |source| WeightsError::Io { action: "read", path: path.to_owned(), source };
-        let file = File::open(path).map_err(io)?;
-        if file.metadata().map_err(io)?.is_dir() {
-            return Err(io(io::ErrorKind::IsADirectory.into()));
-        }
-        Self::read(Box::new(file), container::name_of(path))
+        Self::of_source(Source::open(path)?, container::name_of(path))
     }
 }
 
-impl<'b> TensorFile<'b> {
-    /// The same from bytes; `name` is theirs in messages.
+impl<'a> TensorFile<'a> {
+    /// The tensors in a file's bytes; `file` is their name in messages.
+    ///
+    /// Of a file of PyTorch's these are the tensors of the state dict, found at the top or under one of the keys that programs
+    /// use (`state_dict`, `model`, `model_state`, …).  `module.` is taken off the names if all of them have it.
     ///
     /// # Errors
-    /// As [`TensorFile::open`].
-    pub fn of_bytes(bytes: &'b [u8], name: &str) -> Result<Self, WeightsError> {
-        Self::read(Box::new(Cursor::new(bytes)), name.to_owned())
+    /// [`WeightsError`] for bytes that are not whole, or no safetensors and no file of PyTorch's.
+    pub fn of_bytes(bytes: &'a [u8], file: &str) -> Result<Self, WeightsError> {
+        Self::of_source(Source::Bytes(bytes), file.to_owned())
     }
 
-    fn read(mut bytes: Box<dyn ReadSeek + 'b>, name: String) -> Result<Self, WeightsError> {
-        let io = |source| WeightsError::Io { action: "read", path: name.clone().into(), source };
-        let size = bytes.seek(SeekFrom::End(0)).map_err(io)?;
-        let mut head = Vec::new();
-        bytes.rewind().map_err(io)?;
-        (&mut bytes).take(LONGEST_MAGIC).read_to_end(&mut head).map_err(io)?;
-        bytes.rewind().map_err(io)?;
-        let index = if torch::is_zip(&head) {
-            torch::index_zip(&name, &mut *bytes)?
-        } else if torch::is_legacy(&head) {
-            torch::index_legacy(&name, &mut *bytes)?
-        } else {
-            index_safetensors(&name, &mut *bytes, size)?
+    fn of_source(source: Source<'a>, file: String) -> Result<Self, WeightsError> {
+        let start = source.start(START).map_err(|e| WeightsError::Io {
+            action: "read",
+            path: file.clone().into(),
+            source: e,
+        })?;
+        let Some(format) = Format::of_start(&start) else {
+            return Err(unknown(file, &start, source.len()));
         };
-        for (tensor, entry) in &index.entries {
-            let strides = entry.strides.as_deref();
-            let span = strides.map_or(Some(entry.values() as u64), |strides| span(&entry.shape, strides));
-            let end = span.and_then(|span| span.checked_mul(entry.dtype.bytes() as u64)?.checked_add(entry.at));
-            if end.is_none_or(|end| end > size) {
-                let reason = format!("tensor `{tensor}` lies behind the file's {size} bytes");
-                return Err(WeightsError::Format { file: name, reason });
+        let nothing = Metadata::new();
+        let (parts, metadata) = match format {
+            Format::Safetensors => {
+                let Header { entries, metadata } = container::read_header(&source, &file)?;
+                (Parts { entries, contents: Vec::new(), under: None }, metadata)
             }
+            Format::PytorchZip => (pytorch::read_zip(&source, &file)?, nothing),
+            Format::PytorchLegacy => (pytorch::read_legacy(&source, &file)?, nothing),
+        };
+        let Parts { mut entries, contents, under } = parts;
+        if let Some(entry) = entries.iter().find(|e| e.bytes() > source.len().saturating_mul(LARGEST_GROWTH)) {
+            let reason = format!("tensor `{}`: {} numbers of {}", entry.name, entry.len(), entry.dtype);
+            return Err(WeightsError::Format { file, format, reason: format!("{reason} in {} bytes", source.len()) });
         }
-        Ok(Self { name, bytes, index })
+        let is_wrapped = !entries.is_empty() && entries.iter().all(|entry| entry.name.starts_with(WRAPPER));
+        let wrapper = if is_wrapped { WRAPPER } else { "" };
+        for entry in &mut entries {
+            entry.name.drain(..wrapper.len());
+        }
+        let by_name = entries.iter().enumerate().map(|(i, entry)| (entry.name.clone(), i)).collect();
+        Ok(Self { file, source, format, entries, by_name, wrapper, metadata, contents, under })
     }
 
     /// Its name in messages.
-    pub fn name(&self) -> &str {
-        &self.name
+    pub fn file(&self) -> &str {
+        &self.file
     }
 
-    /// How it is laid out.
+    /// How it is written.
     pub fn format(&self) -> Format {
-        self.index.format
+        self.format
     }
 
-    /// What it says of its tensors (safetensors).
+    /// Every tensor, in the order of the file.
+    pub fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+
+    /// The tensor of that name.
+    pub fn get(&self, name: &str) -> Option<&Entry> {
+        self.by_name.get(name).map(|&index| &self.entries[index])
+    }
+
+    /// The names of its tensors, in the order of the file.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.entries.iter().map(|entry| entry.name.as_str())
+    }
+
+    /// What stands before every name in the file itself: `module.`, or nothing.
+    pub fn wrapper(&self) -> &'static str {
+        self.wrapper
+    }
+
+    /// What it says about its tensors; PyTorch's files say nothing.
     pub fn metadata(&self) -> &Metadata {
-        &self.index.metadata
+        &self.metadata
     }
 
-    /// What stands beside its tensors, such as the epoch (PyTorch), in the file's order.
-    pub fn facts(&self) -> &[(String, String)] {
-        &self.index.facts
+    /// What else lies beside the state dict, the state dict's own key among it; nothing where that is the whole file.
+    pub fn contents(&self) -> &[Content] {
+        &self.contents
     }
 
-    /// Its tensors, by name.
-    pub fn entries(&self) -> &BTreeMap<String, Entry> {
-        &self.index.entries
+    /// The key that the state dict was found under, dots between the parts; none where it is the whole file.
+    pub fn under(&self) -> Option<&str> {
+        self.under.as_deref()
     }
 
-    /// Reads a tensor whole; none of that name gives none.
+    /// All numbers of one tensor, in the order of its axes, as `f32`; those of 64 bits are rounded.
     ///
     /// # Errors
-    /// [`WeightsError::Dtype`], [`WeightsError::Io`].
-    pub fn values(&mut self, tensor: &str) -> Result<Option<Vec<f32>>, WeightsError> {
-        let Some(entry) = self.index.entries.get(tensor).cloned() else { return Ok(None) };
-        let mut values = Vec::with_capacity(entry.values());
-        self.read_pieces(tensor, &entry, 1, |_, piece| {
-            values.extend_from_slice(piece);
+    /// [`WeightsError::Dtype`] for numbers that are no floats; [`WeightsError::Io`].
+    pub fn values(&self, entry: &Entry) -> Result<Vec<f32>, WeightsError> {
+        let mut values = Vec::with_capacity(entry.len());
+        self.check_float(entry)?;
+        self.pieces(entry, 1, &mut |bytes| {
+            entry.dtype.decode(bytes, &mut values);
             Ok(())
         })?;
-        Ok(Some(values))
+        Ok(values)
     }
 
-    /// Reads a tensor's values in order, in pieces whose length is a multiple of `unit`, which divides their number.
+    pub(crate) fn check_float(&self, entry: &Entry) -> Result<(), WeightsError> {
+        if entry.dtype.is_float() {
+            return Ok(());
+        }
+        let (file, tensor, got) = (self.file.clone(), entry.name.clone(), entry.dtype.to_string());
+        Err(WeightsError::Dtype { file, tensor, got })
+    }
+
+    /// Writes every tensor as safetensors: names, shapes, kinds of numbers and axes as they are in the file, one tensor's piece
+    /// in memory at a time.
     ///
     /// # Errors
-    /// [`WeightsError::Dtype`]; [`WeightsError::Io`]; `piece`'s.
-    pub(crate) fn read_pieces(
-        &mut self,
-        tensor: &str,
-        entry: &Entry,
-        unit: usize,
-        mut piece: impl FnMut(usize, &[f32]) -> Result<(), WeightsError>,
-    ) -> Result<(), WeightsError> {
-        self.check_dtype(tensor, entry)?;
-        let io = |name: &str, source| WeightsError::Io { action: "read", path: name.into(), source };
-        if let Some(strides) = &entry.strides {
-            let values = self.gather(entry, strides).map_err(|e| io(&self.name, e))?;
-            return piece(0, &values);
+    /// [`WeightsError::Io`]; [`WeightsError::Dtype`] for numbers that safetensors do not know; [`WeightsError::NotWeights`] for
+    /// a file whose tensors are far more than its bytes.
+    pub fn write_safetensors(&self, path: &Path) -> Result<(), WeightsError> {
+        let total: u128 = self.entries.iter().map(|entry| u128::from(entry.bytes())).sum();
+        let most = u128::from(self.source.len()) * u128::from(LARGEST_GROWTH);
+        if total > most {
+            let reason = format!("its {} bytes stand for tensors of {total}", self.source.len());
+            let help = "tensors repeat their numbers; save copies of them: tensor.clone()";
+            return Err(WeightsError::NotWeights { file: self.file.clone(), reason, help });
         }
-        self.bytes.seek(SeekFrom::Start(entry.at)).map_err(|e| io(&self.name, e))?;
-        let (total, unit) = (entry.values(), unit.max(1));
-        let most = (PIECE / unit).max(1) * unit;
-        let mut bytes = vec![0; entry.dtype.bytes() * most.min(total)];
-        let mut values = Vec::with_capacity(most.min(total));
-        let mut done = 0;
-        while done < total {
-            let count = most.min(total - done);
-            let bytes = &mut bytes[..count * entry.dtype.bytes()];
-            self.bytes.read_exact(bytes).map_err(|e| io(&self.name, e))?;
-            values.clear();
-            entry.dtype.decode(bytes, &mut values);
-            piece(done, &values)?;
-            done += count;
+        if let Some(entry) = self.entries.iter().find(|entry| !entry.dtype.is_in_safetensors()) {
+            let (file, tensor, got) = (self.file.clone(), entry.name.clone(), entry.dtype.to_string());
+            return Err(WeightsError::Dtype { file, tensor, got });
         }
-        Ok(())
-    }
-
-    /// Refuses kinds of numbers that are not converted.
-    pub(crate) fn check_dtype(&self, tensor: &str, entry: &Entry) -> Result<(), WeightsError> {
-        match entry.dtype {
-            Dtype::Other(got, _) => {
-                let (file, tensor, got) = (self.name.clone(), tensor.to_owned(), got.to_owned());
-                Err(WeightsError::Dtype { file, tensor, got })
-            }
-            _ => Ok(()),
+        let io = |source| WeightsError::Io { action: "write", path: path.to_owned(), source };
+        let mut writer = io::BufWriter::new(std::fs::File::create(path).map_err(io)?);
+        let mut metadata = self.metadata.clone();
+        // What transformers and others look for before they read a file.
+        metadata.entry("format".to_owned()).or_insert_with(|| "pt".to_owned());
+        let names: Vec<String> = self.entries.iter().map(|entry| format!("{}{}", self.wrapper, entry.name)).collect();
+        let tensors = self.entries.iter().zip(&names).map(|(e, name)| (name.as_str(), e.dtype, e.shape.clone()));
+        container::write_header(&mut writer, &metadata, tensors).map_err(io)?;
+        for entry in &self.entries {
+            self.pieces(entry, 1, &mut |bytes| writer.write_all(bytes).map_err(io))?;
         }
-    }
-
-    /// The values of a view whose neighbours are not neighbours in the file, such as a transposed one.
-    fn gather(&mut self, entry: &Entry, strides: &[usize]) -> io::Result<Vec<f32>> {
-        let span = span(&entry.shape, strides).unwrap_or_default();
-        self.bytes.seek(SeekFrom::Start(entry.at))?;
-        let mut bytes = Vec::new();
-        (&mut self.bytes).take(span * entry.dtype.bytes() as u64).read_to_end(&mut bytes)?;
-        let mut stored = Vec::with_capacity(span as usize);
-        entry.dtype.decode(&bytes, &mut stored);
-        if (stored.len() as u64) < span {
-            return Err(io::ErrorKind::UnexpectedEof.into());
-        }
-        let mut values = Vec::with_capacity(entry.values());
-        let mut at = vec![0; entry.shape.len()];
-        for _ in 0..entry.values() {
-            values.push(stored[at.iter().zip(strides).map(|(i, stride)| i * stride).sum::<usize>()]);
-            for axis in (0..at.len()).rev() {
-                at[axis] += 1;
-                if at[axis] < entry.shape[axis] {
-                    break;
-                }
-                at[axis] = 0;
-            }
-        }
-        Ok(values)
+        writer.flush().map_err(io)
     }
 }
 
-/// Enough bytes to tell the formats apart.
-const LONGEST_MAGIC: u64 = 16;
+/// How many times a file's own bytes its tensors can have: two share a storage, now and then.
+const LARGEST_GROWTH: u64 = 16;
 
-/// Values read at a time.
-const PIECE: usize = 1 << 16;
-
-fn index_safetensors(file: &str, bytes: &mut dyn ReadSeek, size: u64) -> Result<Index, WeightsError> {
-    let header = container::read_header(file, bytes, size)?;
-    let mut index = Index::new(Format::Safetensors, Vec::new());
-    index.metadata = header.metadata;
-    for (name, tensor) in header.tensors {
-        let entry = Entry { dtype: tensor.dtype, shape: tensor.shape, strides: None, at: header.data + tensor.at };
-        index.entries.insert(name, entry);
-    }
-    Ok(index)
+fn unknown(file: String, start: &[u8], bytes: u64) -> WeightsError {
+    const TAR_AT: usize = 257;
+    let text = |what: &[u8]| start.starts_with(what);
+    let (reason, help) = if start.get(TAR_AT..TAR_AT + 5) == Some(b"ustar") {
+        ("a tar, as PyTorch before 0.2 wrote them", "load it there and save it again with torch.save")
+    } else if text(b"version https://git-lfs") {
+        ("a pointer of git-lfs in place of a file", "fetch the file itself: git lfs pull")
+    } else if text(b"<") {
+        ("a page of the web in place of a file", "download the file itself")
+    } else {
+        let first: Vec<String> = start.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+        let got = format!("got {bytes} bytes that begin with {}", first.join(" "));
+        let reason = format!("expected safetensors or a file of PyTorch's, {got}");
+        return WeightsError::NotWeights { file, reason, help: "is it whole, and a file of weights?" };
+    };
+    WeightsError::NotWeights { file, reason: reason.to_owned(), help }
 }

@@ -18,8 +18,7 @@ use wrs_backbones::{Features, ResNet, ResNetConfig, ResNetDepth};
 use wrs_nn::ParamsBuilder;
 use wrs_ops::rng::Rng;
 use wrs_optim::{CandleFilter, CandleWrs};
-use wrs_weights::Strictness;
-use wrs_weights::load::load_into;
+use wrs_weights::{Strictness, load_into};
 
 const SIDE: usize = 64;
 const PICTURES: usize = 32;
@@ -61,7 +60,7 @@ fn a_head_on_our_backbone(weights: Option<PathBuf>) -> anyhow::Result<()> {
     let mut params = builder.build(0);
     if let Some(path) = weights {
         let report = load_into(&mut params, &path, Strictness::Partial)?;
-        println!("{}", report.lines(&path, &params).join("\n"));
+        println!("{}", report.lines(&path.display().to_string()).join("\n"));
     }
     let features = Features { backbone: &backbone, params: &params };
 

@@ -195,6 +195,11 @@ impl ParamsBuilder {
         Scope { builder: self, prefix: String::new() }
     }
 
+    /// The tensors so far, in creation order, without values.
+    pub fn parameters(&self) -> &[Parameter] {
+        &self.entries
+    }
+
     /// Draws every tensor's first values: a function of the seed and the tensor's name alone.
     pub fn build(self, seed: u64) -> Params {
         let (mut trainable, mut statistics) = (Buffer::zeros(self.trainable), Buffer::zeros(self.statistics));

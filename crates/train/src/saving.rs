@@ -2,8 +2,7 @@
 
 use wrs_nn::{Buffer, Params};
 use wrs_optim::{Ema, EmaConfig, Optimizer, SavedState};
-use wrs_weights::load::load_bytes;
-use wrs_weights::{Metadata, NamedBuffers, Strictness, safetensors, write_buffers};
+use wrs_weights::{Metadata, NamedBuffers, Strictness, load_bytes, safetensors, write_buffers};
 
 use crate::checkpoint::{CheckpointError, CheckpointFile, Checkpoints, Damage, Mark};
 use crate::error::TrainError;

@@ -4,7 +4,7 @@
 //! Legend: `B` batch, `H W` input pixels, `h w` cells of 8x8 pixels, rounded down.
 
 use wrs_backbones::{Vgg, VggBlock, VggConfig, VggDepth};
-use wrs_nn::{Conv, ConvConfig, ConvInit, NnError, Params, ParamsBuilder, Pass, Scope, Value};
+use wrs_nn::{Conv, ConvConfig, ConvInit, NnError, Parameter, Params, ParamsBuilder, Pass, Scope, Value};
 
 use crate::net::{Backend, HeadActivation, ModelConfig};
 
@@ -46,6 +46,13 @@ impl CsrNet {
         let mut builder = ParamsBuilder::new();
         let net = Self::in_scope(&mut builder.root(), config);
         (net, builder.build(seed))
+    }
+
+    /// The network's tensors, without values.
+    pub(crate) fn tensors(config: &ModelConfig) -> Vec<Parameter> {
+        let mut builder = ParamsBuilder::new();
+        Self::in_scope(&mut builder.root(), config);
+        builder.parameters().to_vec()
     }
 
     /// The network that goldens and benchmarks speak of: back end B, batch norms, biases in every convolution, raw values.

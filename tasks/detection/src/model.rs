@@ -4,7 +4,8 @@
 
 use wrs_backbones::{Backbone, Darknet53, Darknet53Config};
 use wrs_nn::{
-    Conv, ConvBn, ConvConfig, NnError, NormConfig, Params, ParamsBuilder, Pass, Scope, Value, concat, upsample_nearest,
+    Conv, ConvBn, ConvConfig, NnError, NormConfig, Parameter, Params, ParamsBuilder, Pass, Scope, Value, concat,
+    upsample_nearest,
 };
 
 /// Channels of the three necks at full width, coarsest first.
@@ -54,6 +55,14 @@ impl YoloV3 {
             add_head_priors(params.values_mut(head.predict.bias()), classes);
         }
         (net, params)
+    }
+
+    /// The tensors of a network at full width, without values.
+    pub(crate) fn tensors(classes: usize, anchors_per_level: usize) -> Vec<Parameter> {
+        let mut builder = ParamsBuilder::new();
+        let config = Darknet53Config { width: 1.0, norm: NormConfig::default() };
+        Self::in_scope(&mut builder.root(), &config, classes, anchors_per_level);
+        builder.parameters().to_vec()
     }
 
     /// The network that goldens and benchmarks speak of: full width, 80 classes, PyTorch's norms.

@@ -5,12 +5,10 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use wrs_datasets::detection::Category;
 use wrs_nn::Params;
-use wrs_weights::Metadata;
-use wrs_weights::Strictness;
 use wrs_weights::darknet::{self, DarknetReport, Extent, Header};
 use wrs_weights::description;
-use wrs_weights::load::load_into;
 use wrs_weights::safetensors;
+use wrs_weights::{Metadata, Strictness, load_into};
 
 use crate::anchors::Anchors;
 use crate::error::DetectionError;

@@ -1,32 +1,96 @@
 //! Where a network's numbers come from.
 
+#[cfg(test)]
+mod tests;
+
 use std::path::Path;
 
+use wrs_backbones::{OutputStride, ResNetDepth};
 use wrs_nn::Params;
-use wrs_weights::Strictness;
-use wrs_weights::load::{load_into_prefixed, read_names};
-use wrs_weights::{LoadReport, WeightsError};
+use wrs_weights::{LoadReport, Strictness, TensorFile, WeightsError, fit, load_renamed};
 
 use crate::error::SegmentationError;
+use crate::model::DeepLabV3;
+use crate::net::{AuxiliaryConfig, Head, ModelConfig};
 use crate::variant;
 
 /// What the names of the network's ResNet begin with.
 const BACKBONE: &str = "backbone.";
 
-/// The first layer of a ResNet in a file of its own, under torchvision's bare names.
+/// The first layer of a ResNet in a file of its own, under torchvision's and timm's bare names.
 const BARE_STEM: &str = "conv1.weight";
 
 /// The classifier of such a file, for classes that are not ours.
 const BARE_CLASSIFIER: &str = "fc.";
 
+/// What the names of the network's head begin with, and in VainF's files.
+const HEAD: &str = "classifier.";
+const VAINF_HEAD: &str = "classifier.classifier.";
+
+/// The pyramid of VainF's DeepLabv3+, beside which `classifier.classifier` is something else.
+const VAINF_PLUS: &str = "classifier.aspp.";
+
+/// The second classifier, for training.
+const AUXILIARY: &str = "aux_classifier.";
+
 /// The layer with a row for each class.
 const LAST_LAYER: &str = "classifier.4.weight";
 
-/// Starts a network from a safetensors file under torchvision's names, as far as it fits; says in a few lines what was loaded
-/// and what starts afresh.
+/// Whose names a file has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Spelling {
+    /// torchvision's DeepLabv3, and ours.
+    Torchvision,
+    /// torchvision's ResNet by itself; timm's is called the same.
+    Backbone,
+    /// VainF's DeepLabv3, whose head lies deeper.
+    Vainf,
+}
+
+impl Spelling {
+    fn of(file: &TensorFile<'_>) -> Self {
+        let begins = |beginning: &str| file.names().any(|name| name.starts_with(beginning));
+        if file.get(BARE_STEM).is_some() && !begins(BACKBONE) {
+            Self::Backbone
+        } else if begins(VAINF_HEAD) && !begins(VAINF_PLUS) {
+            Self::Vainf
+        } else {
+            Self::Torchvision
+        }
+    }
+
+    /// What the file calls a tensor of ours.
+    fn in_file(self, name: &str) -> Option<String> {
+        match self {
+            Self::Torchvision => Some(name.to_owned()),
+            Self::Backbone => name.strip_prefix(BACKBONE).map(str::to_owned),
+            Self::Vainf => Some(name.strip_prefix(HEAD).map_or(name.to_owned(), |rest| format!("{VAINF_HEAD}{rest}"))),
+        }
+    }
+
+    /// What we call a tensor of the file.
+    fn here(self, name: &str) -> String {
+        match self {
+            Self::Torchvision => name.to_owned(),
+            Self::Backbone => format!("{BACKBONE}{name}"),
+            Self::Vainf => name.strip_prefix(VAINF_HEAD).map_or(name.to_owned(), |rest| format!("{HEAD}{rest}")),
+        }
+    }
+
+    fn note(self) -> Option<String> {
+        match self {
+            Self::Torchvision => None,
+            Self::Backbone => Some(format!("        a backbone alone: its names stand for ours below `{BACKBONE}`")),
+            Self::Vainf => Some(format!("        under VainF's names: `{VAINF_HEAD}` for `{HEAD}`")),
+        }
+    }
+}
+
+/// Starts a network from a file of safetensors or PyTorch's, as far as it fits; says in a few lines what was loaded and what
+/// starts afresh.
 ///
-/// The file holds a whole DeepLabv3, or a ResNet alone (`conv1`, `layer1`, …, as torchvision's for ImageNet), which starts the
-/// backbone.
+/// The file holds a whole DeepLabv3 under torchvision's names or VainF's, or a ResNet alone (`conv1`, `layer1`, …, as
+/// torchvision's and timm's for ImageNet), which starts the backbone.
 ///
 /// What a file of another network is likely of is said, too.
 ///
@@ -34,14 +98,12 @@ const LAST_LAYER: &str = "classifier.4.weight";
 /// [`SegmentationError::Weights`] or [`SegmentationError::OtherNetwork`] for a file of which nothing fits; the network is then
 /// to be thrown away.
 pub fn load_init(path: &Path, params: &mut Params) -> Result<Vec<String>, SegmentationError> {
-    let names = read_names(path)?;
-    let is_backbone =
-        names.iter().any(|name| name == BARE_STEM) && !names.iter().any(|name| name.starts_with(BACKBONE));
-    let prefix = if is_backbone { BACKBONE } else { "" };
+    let file = TensorFile::open(path)?;
+    let spelling = Spelling::of(&file);
     let ours: Vec<String> = params.iter().map(|(_, p)| p.name.clone()).collect();
-    let theirs: Vec<String> = names.iter().map(|name| format!("{prefix}{name}")).collect();
+    let theirs: Vec<String> = file.names().map(|name| spelling.here(name)).collect();
     let guess = variant::guess(&theirs, &ours);
-    let loaded = load_into_prefixed(params, path, prefix, Strictness::Partial);
+    let loaded = load_renamed(params, &file, |name| spelling.in_file(name), Strictness::Partial);
     let mut report = loaded.map_err(|source| match (source, &guess) {
         (source @ WeightsError::NothingFits { .. }, Some(guess)) => {
             SegmentationError::OtherNetwork { source, guess: guess.clone() }
@@ -50,14 +112,62 @@ pub fn load_init(path: &Path, params: &mut Params) -> Result<Vec<String>, Segmen
     })?;
     let mut notes: Vec<_> = guess.map(|guess| format!("        it looks like {guess}")).into_iter().collect();
     notes.extend(other_classes(&report));
-    if is_backbone {
-        notes.push(format!("        a backbone alone: its names stand for ours below `{BACKBONE}`"));
-        let passed_over = report.unexpected.extract_if(.., |name| name.starts_with(BARE_CLASSIFIER));
-        notes.extend(passed_over.map(|name| format!("        passed over, another classifier's: {name}")));
+    notes.extend(spelling.note());
+    if spelling == Spelling::Backbone {
+        report.pass_over(&[BARE_CLASSIFIER]);
     }
-    let mut lines = report.lines(path, params);
+    if !ours.iter().any(|name| name.starts_with(AUXILIARY)) {
+        report.pass_over(&[AUXILIARY]);
+    }
+    let mut lines = report.lines(file.file());
     lines.splice(1..1, notes);
     Ok(lines)
+}
+
+/// Which of this task's networks a file starts, a line each.
+pub fn fits(file: &TensorFile<'_>) -> Vec<String> {
+    let spelling = Spelling::of(file);
+    let classes = spelling.in_file(LAST_LAYER).and_then(|name| file.get(&name)).and_then(|entry| entry.shape.first());
+    let has_auxiliary = file.names().any(|name| name.starts_with(AUXILIARY));
+    let mut found = Vec::new();
+    for depth in [ResNetDepth::R18, ResNetDepth::R34, ResNetDepth::R50, ResNetDepth::R101, ResNetDepth::R152] {
+        let config = published(depth, has_auxiliary);
+        let report = fit(&DeepLabV3::tensors(&config, *classes.unwrap_or(&1)), file, |name| spelling.in_file(name));
+        // A deeper network has all that a shallower one of the same blocks has.
+        let is_deeper = report.unexpected.iter().any(|name| spelling.here(name).starts_with("backbone.layer"));
+        let misfits = report.missing.iter().chain(report.mismatched.iter().map(|m| &m.name));
+        let lacks_backbone = misfits.into_iter().any(|name| name.starts_with(BACKBONE));
+        if is_deeper || lacks_backbone {
+            continue;
+        }
+        let depth = u64::from(depth);
+        found.push(match (report.loaded == report.tensors, classes) {
+            (true, Some(classes)) => {
+                format!(
+                    "deeplabv3 on resnet{depth} of {classes} classes: segmentation, with --init and model.depth={depth}"
+                )
+            }
+            _ => format!("resnet{depth}, DeepLabv3's backbone: segmentation, with --init and model.depth={depth}"),
+        });
+    }
+    found
+}
+
+/// torchvision's network of a depth.
+fn published(depth: ResNetDepth, has_auxiliary: bool) -> ModelConfig {
+    ModelConfig {
+        depth,
+        output_stride: OutputStride::Sixteen,
+        multi_grid: None,
+        rates: None,
+        width: 1.0,
+        head: Head::Torchvision,
+        dropout: 0.0,
+        auxiliary: has_auxiliary.then_some(AuxiliaryConfig { dropout: 0.1, loss_weight: 0.5 }),
+        align_corners: false,
+        norm_eps: 1e-5,
+        norm_momentum: 0.1,
+    }
 }
 
 /// A line about a file whose last layer is for another number of classes.
@@ -66,124 +176,4 @@ fn other_classes(report: &LoadReport) -> Option<String> {
     let (ours, theirs) = (last.expected.first()?, last.got.first()?);
     let text = format!("        it is for {theirs} classes, the data has {ours}: the last layer starts afresh");
     (ours != theirs).then(|| format!("{text}; to keep it, train on data of its classes in their order"))
-}
-
-#[cfg(test)]
-mod tests {
-    use wrs_backbones::{OutputStride, ResNetDepth};
-    use wrs_nn::{Init, ParamsBuilder, Role};
-    use wrs_weights::{Metadata, safetensors};
-
-    use super::*;
-    use crate::model::DeepLabV3;
-    use crate::net::{Head, ModelConfig};
-
-    fn network(classes: usize, seed: u64) -> Params {
-        let config = ModelConfig {
-            depth: ResNetDepth::R18,
-            output_stride: OutputStride::Sixteen,
-            multi_grid: None,
-            rates: None,
-            width: 0.0625,
-            head: Head::Torchvision,
-            dropout: 0.0,
-            auxiliary: None,
-            align_corners: false,
-            norm_eps: 1e-5,
-            norm_momentum: 0.1,
-        };
-        DeepLabV3::new(&config, classes, seed).1
-    }
-
-    /// The backbone of a network as torchvision's classifier for ImageNet holds it.
-    fn resnet(of: &Params, prefix: &str) -> Params {
-        let mut builder = ParamsBuilder::new();
-        let mut root = builder.root();
-        for (_, p) in of.iter() {
-            if let Some(name) = p.name.strip_prefix(BACKBONE) {
-                root.add(&format!("{prefix}{name}"), p.role, &p.shape, Init::Constant(0.25));
-            }
-        }
-        root.add("fc.weight", Role::LinearWeight, &[10, 32], Init::Constant(0.25));
-        root.add("fc.bias", Role::Bias, &[10], Init::Constant(0.25));
-        builder.build(0)
-    }
-
-    fn load(file: &Params, into: &mut Params) -> Result<Vec<String>, SegmentationError> {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("init.safetensors");
-        safetensors::save(file, &Metadata::new(), &path).unwrap();
-        load_init(&path, into)
-    }
-
-    #[test]
-    fn a_resnet_under_its_bare_names_starts_the_backbone() {
-        let (fresh, mut params) = (network(21, 1), network(21, 1));
-        let lines = load(&resnet(&fresh, ""), &mut params).unwrap();
-        let mut heads = 0;
-        for (id, p) in params.iter() {
-            if p.name.starts_with(BACKBONE) {
-                assert!(params.values(id).iter().all(|&v| v.to_bits() == 0.25f32.to_bits()), "{}", p.name);
-            } else {
-                heads += 1;
-                assert_eq!(params.values(id), fresh.values(id), "{}", p.name);
-                assert!(lines.iter().any(|line| line.ends_with(&format!("fresh, not in the file: {}", p.name))));
-            }
-        }
-        let of = |n: usize| format!(": {} of {n} tensors loaded", n - heads);
-        assert!(lines[0].ends_with(&of(params.iter().len())), "{}", lines[0]);
-        let passed_over = lines.iter().filter(|line| line.contains("passed over") && line.contains(": fc.")).count();
-        assert_eq!((passed_over, lines.len()), (2, 1 + 1 + 2 + heads), "{lines:#?}");
-    }
-
-    #[test]
-    fn a_network_for_other_classes_starts_all_but_the_last_layer() {
-        let (file, mut params) = (network(21, 1), network(7, 2));
-        let lines = load(&file, &mut params).unwrap();
-        let last = ["classifier.4.weight", "classifier.4.bias"];
-        assert_eq!(lines.len(), 4, "{lines:#?}");
-        // Row 20 of the edge cases: both numbers of classes and the mend.
-        assert!(
-            lines[1].contains("it is for 21 classes, the data has 7") && lines[1].contains("to keep it"),
-            "{}",
-            lines[1]
-        );
-        assert!(lines[2].ends_with("classifier.4.weight: expected [7, 16, 1, 1], got [21, 16, 1, 1]"), "{}", lines[2]);
-        assert!(lines[3].ends_with("classifier.4.bias: expected [7], got [21]"), "{}", lines[3]);
-        for ((id, p), (other, _)) in params.iter().zip(file.iter()) {
-            let expected = if last.contains(&p.name.as_str()) { network(7, 2) } else { file.clone() };
-            let other = if last.contains(&p.name.as_str()) { id } else { other };
-            assert_eq!(params.values(id), expected.values(other), "{}", p.name);
-        }
-    }
-
-    #[test]
-    fn a_file_of_which_nothing_fits_is_refused() {
-        let mut params = network(21, 1);
-        let strange = resnet(&params, "encoder.");
-        let refusal = load(&strange, &mut params).unwrap_err();
-        assert!(matches!(refusal, SegmentationError::Weights(WeightsError::NothingFits { .. })), "{refusal}");
-    }
-
-    /// Row 21 of the edge cases: a decoder's tensors, and a whole network in a wrapper.
-    #[test]
-    fn files_of_other_variants_are_guessed() {
-        let renamed = |of: &Params, from: &str, to: &str| {
-            let mut builder = ParamsBuilder::new();
-            let mut root = builder.root();
-            for (_, p) in of.iter() {
-                let name = p.name.strip_prefix(from).map_or(p.name.clone(), |rest| format!("{to}{rest}"));
-                root.add(&name, p.role, &p.shape, Init::Constant(0.25));
-            }
-            builder.build(0)
-        };
-        let mut params = network(21, 1);
-        let plus = renamed(&params, "classifier.", "decoder.");
-        let lines = load(&plus, &mut params).unwrap();
-        assert!(lines[1].contains("it looks like DeepLabv3+"), "{lines:#?}");
-        let wrapped = renamed(&params, "", "module.");
-        let refusal = load(&wrapped, &mut params).unwrap_err();
-        assert!(matches!(refusal, SegmentationError::OtherNetwork { .. }), "{refusal}");
-        assert!(refusal.to_string().contains("DataParallel") && refusal.to_string().contains("help:"), "{refusal}");
-    }
 }

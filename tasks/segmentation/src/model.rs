@@ -7,8 +7,8 @@ use std::ops::Range;
 
 use wrs_backbones::{Backbone, OutputStride, ResNet, ResNetDepth};
 use wrs_nn::{
-    Conv, ConvBn, ConvBnConfig, ConvBnNames, ConvConfig, ConvInit, Corners, Dims, NnError, NormConfig, Params,
-    ParamsBuilder, Pass, Scope, Value, dropout, resize_bilinear,
+    Conv, ConvBn, ConvBnConfig, ConvBnNames, ConvConfig, ConvInit, Corners, Dims, NnError, NormConfig, Parameter,
+    Params, ParamsBuilder, Pass, Scope, Value, dropout, resize_bilinear,
 };
 use wrs_ops::Activation;
 use wrs_ops::resize::{Interpolation, ResizeShape, resize_argmax, resize_rows};
@@ -80,6 +80,13 @@ impl DeepLabV3 {
         let mut builder = ParamsBuilder::new();
         let net = Self::in_scope(&mut builder.root(), config, classes);
         (net, builder.build(seed))
+    }
+
+    /// The network's tensors, without values.
+    pub(crate) fn tensors(config: &ModelConfig, classes: usize) -> Vec<Parameter> {
+        let mut builder = ParamsBuilder::new();
+        Self::in_scope(&mut builder.root(), config, classes);
+        builder.parameters().to_vec()
     }
 
     /// The network that goldens and benchmarks speak of: ResNet-101 at output stride 16 with multi-grid (1, 2, 4), 21 classes,

@@ -7,11 +7,9 @@ use wrs_datasets::segmentation::SegmentationOptions;
 use wrs_eval::MAX_CLASSES;
 use wrs_nn::Params;
 use wrs_ops::conv::Algorithms;
-use wrs_weights::Metadata;
-use wrs_weights::Strictness;
 use wrs_weights::description;
-use wrs_weights::load::load_into;
 use wrs_weights::safetensors;
+use wrs_weights::{Metadata, Strictness, load_into};
 
 use crate::error::SegmentationError;
 use crate::evaluate::Segmenter;

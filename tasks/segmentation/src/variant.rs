@@ -4,10 +4,8 @@
 const THIRD_CONVOLUTION: &str = ".0.conv3.weight";
 
 /// Names that only files of another network have, and what that network is.
-const MARKS: [(&str, &str); 8] = [
-    ("module.", "a network saved inside PyTorch's DataParallel: take `module.` off its names"),
+const MARKS: [(&str, &str); 6] = [
     ("classifier.aspp.", "DeepLabv3+ under VainF's names, which has a decoder; DeepLabv3 has none"),
-    ("classifier.classifier.", "DeepLabv3 under VainF's names: write `classifier.` for `classifier.classifier.`"),
     ("decoder.", "DeepLabv3+ under jfzhang's names, which has a decoder; DeepLabv3 has none"),
     ("decode_head.", "a network of mmsegmentation; torchvision's names are read"),
     ("backbone.stem.", "a ResNet with mmsegmentation's stem of three convolutions; ours has torchvision's one"),
@@ -60,13 +58,11 @@ mod tests {
     fn other_networks_are_known_by_their_names() {
         let ours = deeplab(2, 2);
         for (file, told) in [
-            (names(&["module.backbone.conv1.weight"]), "DataParallel"),
             (names(&["backbone.conv1.weight", "aspp.aspp1.atrous_conv.weight", "decoder.conv1.weight"]), "DeepLabv3+"),
             (
                 names(&["classifier.aspp.convs.0.0.weight", "classifier.classifier.0.weight"]),
                 "DeepLabv3+ under VainF's",
             ),
-            (names(&["backbone.conv1.weight", "classifier.classifier.0.convs.0.0.weight"]), "VainF's names"),
             (names(&["backbone.conv1.weight", "classifier.0.weight", "classifier.4.weight"]), "FCN"),
             (names(&["backbone.stem.0.weight", "decode_head.conv_seg.weight"]), "mmsegmentation"),
             (names(&["backbone.0.0.weight", "classifier.0.convs.0.0.weight"]), "MobileNet"),

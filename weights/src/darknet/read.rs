@@ -10,10 +10,7 @@ use wrs_nn::{ParamId, Params, Role};
 use super::fit::{Asked, Fit, fit};
 use super::header::LONGEST_HEADER;
 use super::{DarknetConv, DarknetError, Header};
-use crate::Strictness;
-use crate::error::Mismatch;
-use crate::layout;
-use crate::{WeightsError, container};
+use crate::{Mismatch, Strictness, WeightsError, container, layout};
 
 /// Floats read at a time, but at least a filter.
 const CHUNK: usize = 1 << 16;
