@@ -29,6 +29,11 @@ pub fn task_of(path: &Path) -> Result<String, WeightsError> {
     file.metadata().get(TASK).cloned().ok_or_else(|| not_ours(path, format!("expected the metadata `{TASK}`, got none")))
 }
 
+/// Whether a file says which task it is for, as those of a training here do.
+pub fn names_task(file: &TensorFile<'_>) -> bool {
+    file.metadata().contains_key(TASK)
+}
+
 /// The description in a weights file of that task.
 ///
 /// # Errors

@@ -18,7 +18,7 @@ use wrs_segmentation::previews::Previews;
 use crate::recipe::AnyRecipe;
 use crate::source::{self, DarknetFlags};
 use crate::task::Task;
-use crate::{Global, exit, recipe};
+use crate::{Global, exit, foreign, recipe};
 
 /// Faults of one kind of severity that are printed; the rest is counted, and all of them are in --json.
 const SHOWN: usize = 20;
@@ -176,6 +176,10 @@ fn of_recipe(arguments: &Arguments, look: &Look) -> anyhow::Result<Report> {
 
 fn of_network(path: &Path, arguments: &Arguments, global: &Global) -> anyhow::Result<Report> {
     refuse_previews(arguments)?;
+    if let Some(file) = foreign::open(path)? {
+        source::refuse_darknet(&arguments.darknet)?;
+        return Ok(Findings { facts: foreign::facts(&file), ..Findings::default() }.into());
+    }
     let mut blank = None;
     let (network, values, names) = match Task::of_network(path)? {
         Task::Detection => {

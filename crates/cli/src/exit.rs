@@ -7,9 +7,13 @@ use wrs_eval::EvalError;
 use wrs_eval::compare::CompareError;
 use wrs_segmentation::SegmentationError;
 use wrs_train::TrainError;
+use wrs_weights::WeightsError;
 
 /// The exit code of faulty data.
 pub const DATA: u8 = 3;
+
+/// The exit code of files of weights that cannot be used.
+const WEIGHTS: u8 = 4;
 
 /// The exit code of too little memory.
 const MEMORY: u8 = 5;
@@ -66,6 +70,9 @@ pub fn code(error: &anyhow::Error) -> u8 {
     }
     if error.is::<CompareError>() {
         return 2;
+    }
+    if error.is::<WeightsError>() {
+        return WEIGHTS;
     }
     if let Some(error) = error.downcast_ref::<CountingError>() {
         return of_counting(error);

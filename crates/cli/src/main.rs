@@ -10,6 +10,7 @@ mod compare;
 mod eval;
 mod exit;
 mod export;
+mod foreign;
 mod predict;
 mod prepare;
 mod recipe;

@@ -7,10 +7,10 @@ use wrs_counting::CountingError;
 use wrs_counting::recipe::EvaluationSettings;
 use wrs_detection::DetectionError;
 use wrs_detection::darknet_source::{DarknetSource, Resize};
-use wrs_detection::init::is_safetensors;
 use wrs_detection::saved::SavedNet;
 use wrs_segmentation::SegmentationError;
 use wrs_train::run_dir::RunFiles;
+use wrs_weights::Format;
 
 use crate::{Global, exit};
 
@@ -78,7 +78,7 @@ pub fn with_max_mem(settings: EvaluationSettings, typed: Option<u64>) -> Evaluat
 pub fn detection(named: &Path, darknet: &DarknetFlags, global: &Global) -> anyhow::Result<Source> {
     let run = named.is_dir().then(|| RunFiles::at(named)).transpose().map_err(DetectionError::from)?;
     let path = run.as_ref().map_or_else(|| named.to_owned(), RunFiles::best);
-    if run.is_some() || is_safetensors(&path)? {
+    if run.is_some() || Format::of(&path)?.is_some() {
         if darknet.any() {
             let text = "--cfg, --names, --resize and --size belong to Darknet's weights; these know their own";
             return Err(exit::usage(format!("{text}\nhelp: leave them away")));

@@ -4,9 +4,8 @@ use std::fmt;
 use std::path::Path;
 
 use wrs_detection::DetectionError;
-use wrs_detection::init::is_safetensors;
 use wrs_train::run_dir;
-use wrs_weights::description;
+use wrs_weights::{Format, description};
 
 use crate::exit;
 
@@ -53,9 +52,9 @@ impl Task {
         if named.is_dir() {
             return Self::of_run(named);
         }
-        if !is_safetensors(named)? {
+        if Format::of(named)?.is_none() {
             return Ok(Self::Detection);
         }
-        Self::named(&description::task_of(named).map_err(DetectionError::from)?, &named.display())
+        Self::named(&description::task_of(named)?, &named.display())
     }
 }

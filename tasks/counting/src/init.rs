@@ -9,20 +9,16 @@ mod tests;
 use std::path::Path;
 
 use wrs_nn::{Params, Role};
-use wrs_weights::Mismatch;
-use wrs_weights::safetensors::{Strictness, load_into_renamed, read_names};
+use wrs_weights::{LoadReport, Mismatch, Strictness, TensorFile, fit, load_renamed};
 
 use crate::error::CountingError;
 use crate::model::{CsrNet, FRONT};
-use crate::net::ModelConfig;
+use crate::net::{Backend, HeadActivation, ModelConfig};
 
 pub use calibrate::Uncalibrated;
 
 use layers::Layer;
 use names::FileNames;
-
-/// Most names that a message lists.
-const LISTED: usize = 10;
 
 /// What a file gave.
 #[derive(Debug)]
@@ -93,16 +89,11 @@ pub enum InitError {
     },
 }
 
-fn listed(items: &[impl ToString]) -> String {
-    let text = items.iter().take(LISTED).map(ToString::to_string).collect::<Vec<_>>().join(", ");
-    match items.len().saturating_sub(LISTED) {
-        0 if items.is_empty() => "no tensor".to_owned(),
-        0 => text,
-        more => format!("{text} and {more} more"),
-    }
+fn listed(items: &[impl std::fmt::Display]) -> String {
+    if items.is_empty() { "no tensor".to_owned() } else { wrs_weights::listed(items.iter()) }
 }
 
-/// Starts a network from a safetensors file: torchvision's VGG16 (`features`), whose first ten convolutions are the front end,
+/// Starts a network from a file of safetensors or PyTorch's: torchvision's or timm's VGG16 (`features`), whose first ten convolutions are the front end,
 /// or a CSRNet, as this program saves it or under its authors' names (`frontend`, `backend`), those of Wan's code (`features`,
 /// `reg_layer`) or behind the prefixes `CCN.` and `module.`.
 ///
@@ -113,12 +104,12 @@ fn listed(items: &[impl ToString]) -> String {
 /// [`InitError`] for a file that does not hold the whole front end, or of a back end only a part; [`CountingError::Weights`] for
 /// one that cannot be read.  The network is then as it was.
 pub fn load_init(path: &Path, config: &ModelConfig, params: &mut Params) -> Result<Start, CountingError> {
-    let file = path.display().to_string();
-    let names = FileNames::new(&file, read_names(path)?)?;
+    let file = TensorFile::open(path)?;
+    let names = FileNames::of(&file)?;
     if names.has_norms() && !config.batch_norm {
-        return Err(InitError::Norms { file }.into());
+        return Err(InitError::Norms { file: file.file().to_owned() }.into());
     }
-    let twin = read_twin(path, &file, config, &names)?;
+    let (twin, report) = read_twin(&file, config, &names)?;
     let (ours, theirs) = (layers::layers(params), layers::layers(&twin));
     let mut uncalibrated = Vec::new();
     let mut loaded = 0;
@@ -129,7 +120,7 @@ pub fn load_init(path: &Path, config: &ModelConfig, params: &mut Params) -> Resu
         loaded += layers::transfer(&twin, from, params, to, config.norm_eps);
         uncalibrated.extend(to.norm.filter(|_| from.norm.is_none()));
     }
-    let lines = lines(&file, &names, &twin, (loaded, params), (&ours[0], &theirs[0]));
+    let lines = lines(&file, &names, &twin, &report, (loaded, params), (&ours[0], &theirs[0]));
     let uncalibrated = (!uncalibrated.is_empty()).then(|| Uncalibrated::new(uncalibrated, config.norm_eps));
     Ok(Start { lines, uncalibrated })
 }
@@ -143,32 +134,67 @@ fn part_of(name: &str) -> &str {
     name.split_once('.').map_or(name, |(part, _)| part)
 }
 
-/// The network that the file is of, with the file's numbers: the same but for norms and biases.
-fn read_twin(path: &Path, file: &str, config: &ModelConfig, names: &FileNames) -> Result<Params, CountingError> {
-    let config = ModelConfig { batch_norm: names.has_norms(), conv_bias: names.has_biases(), ..*config };
-    let (_, mut twin) = CsrNet::new(&config, 0);
+/// The networks that a file is of: those that differ in norms and biases alone.
+fn config_of(config: &ModelConfig, names: &FileNames) -> ModelConfig {
+    ModelConfig { batch_norm: names.has_norms(), conv_bias: names.has_biases(), ..*config }
+}
+
+/// The network that the file is of, with the file's numbers.
+fn read_twin(
+    file: &TensorFile<'_>,
+    config: &ModelConfig,
+    names: &FileNames,
+) -> Result<(Params, LoadReport), CountingError> {
+    let (_, mut twin) = CsrNet::new(&config_of(config, names), 0);
     let wanted = twin.iter().map(|(_, p)| &p.name).filter(|name| names.is_whole() || part_of(name) == FRONT);
     let missing: Vec<String> =
         wanted.filter(|name| names.in_file(name).is_none()).map(|name| names.spelled(name)).collect();
+    let path = || file.file().to_owned();
     if !missing.is_empty() {
-        return Err(InitError::Missing { file: file.to_owned(), names: missing }.into());
+        return Err(InitError::Missing { file: path(), names: missing }.into());
     }
-    let report = load_into_renamed(&mut twin, path, |name| names.in_file(name), Strictness::Partial)?;
+    let report = load_renamed(&mut twin, file, |name| names.in_file(name), Strictness::Partial)?;
     if report.mismatched.is_empty() {
-        return Ok(twin);
+        return Ok((twin, report));
     }
-    Err(InitError::Shapes { file: file.to_owned(), mismatches: report.mismatched }.into())
+    Err(InitError::Shapes { file: path(), mismatches: report.mismatched }.into())
+}
+
+/// Which of this task's networks a file starts, a line each.
+pub fn fits(file: &TensorFile<'_>) -> Vec<String> {
+    let published = ModelConfig {
+        backend: Backend::B,
+        batch_norm: true,
+        conv_bias: true,
+        head: HeadActivation::Abs,
+        width: 1.0,
+        norm_eps: 1e-5,
+        norm_momentum: 0.1,
+    };
+    let Ok(names) = FileNames::of(file) else { return Vec::new() };
+    let mut tensors = CsrNet::tensors(&config_of(&published, &names));
+    tensors.retain(|p| names.is_whole() || part_of(&p.name) == FRONT);
+    let report = fit(&tensors, file, |name| names.in_file(name));
+    if report.loaded < report.tensors {
+        return Vec::new();
+    }
+    let norms = if names.has_norms() { "with batch norms" } else { "without batch norms" };
+    let what = if names.is_whole() { "csrnet" } else { "vgg16, CSRNet's front end," };
+    vec![format!("{what} {norms}: counting, with --init")]
 }
 
 /// A line about the file, and one about each thing that it lacks or that was left in it.
 fn lines(
-    file: &str,
+    file: &TensorFile<'_>,
     names: &FileNames,
     twin: &Params,
+    report: &LoadReport,
     (loaded, params): (usize, &Params),
     (to, from): (&Layer, &Layer),
 ) -> Vec<String> {
-    let mut lines = vec![format!("init    {file}: {loaded} of {} tensors loaded", params.iter().len())];
+    // Missing is here what the file has no part of; what it should have and lacks was refused.
+    let report = LoadReport { loaded, tensors: params.iter().len(), missing: Vec::new(), unexpected: Vec::new(), ..report.clone() };
+    let mut lines = report.lines(file.file());
     let mut note = |text: String| lines.push(format!("        {text}"));
     if !names.is_whole() {
         note("a front end alone: back end and head start afresh".to_owned());
@@ -189,12 +215,15 @@ fn lines(
     let (deeper, other): (Vec<_>, Vec<_>) = left.into_iter().partition(|(canonical, _)| {
         part_of(canonical) == FRONT && names::index_of(canonical).is_some_and(|index| index > last)
     });
-    if !deeper.is_empty() {
-        let list: Vec<&str> = deeper.iter().map(|(_, name)| *name).collect();
-        note(format!("passed over, deeper than the front end: {}", list.join(", ")));
-    }
-    for (_, name) in &other {
-        note(format!("left over in the file: {name}"));
+    let names_of = |list: Vec<(&str, &str)>| list.into_iter().map(|(_, name)| name.to_owned()).collect::<Vec<_>>();
+    for (what, names) in [
+        ("passed over, deeper than the front end", names_of(deeper)),
+        ("passed over, another task's", names.classes().to_vec()),
+        ("left over in the file", names_of(other)),
+    ] {
+        if !names.is_empty() {
+            note(format!("{what}: {}: {}", names.len(), listed(&names)));
+        }
     }
     lines
 }

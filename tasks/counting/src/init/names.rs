@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
 use wrs_nn::Params;
+use wrs_weights::TensorFile;
 
 use super::{InitError, part_of};
 use crate::model::{BACK_END, FRONT, HEAD};
@@ -15,8 +16,8 @@ const WRAPPERS: [&str; 2] = ["CCN.", "module."];
 const PARTS: [(&str, &str); 5] =
     [("features", FRONT), (FRONT, FRONT), ("reg_layer", BACK_END), (BACK_END, BACK_END), (HEAD, HEAD)];
 
-/// torchvision's classes of ImageNet: every file of its networks holds them, and nobody here wants them.
-const CLASSIFIER: &str = "classifier";
+/// torchvision's and timm's classes of ImageNet: every file of their networks holds them, and nobody here wants them.
+const CLASSIFIER: [&str; 3] = ["classifier", "pre_logits", "head"];
 
 /// PyTorch's count of batches, which takes part in nothing.
 const COUNT: &str = "num_batches_tracked";
@@ -30,17 +31,29 @@ pub(super) struct FileNames {
     spelled: BTreeMap<&'static str, String>,
     /// What is no part of a CSRNet.
     strange: Vec<String>,
+    /// What is another task's head.
+    classes: Vec<String>,
+    /// What the file itself has before every name.
+    wrapper: String,
 }
 
 impl FileNames {
     /// # Errors
     /// [`InitError::NoFrontEnd`], [`InitError::Twice`].
-    pub fn new(file: &str, names: Vec<String>) -> Result<Self, InitError> {
-        let mut own = Self { tensors: BTreeMap::new(), spelled: BTreeMap::new(), strange: Vec::new() };
+    pub fn of(file: &TensorFile<'_>) -> Result<Self, InitError> {
+        let names = Self::new(file.file(), file.names().map(str::to_owned).collect())?;
+        Ok(Self { wrapper: file.wrapper().to_owned(), ..names })
+    }
+
+    fn new(file: &str, names: Vec<String>) -> Result<Self, InitError> {
+        let (tensors, spelled) = (BTreeMap::new(), BTreeMap::new());
+        let (strange, classes, wrapper) = (Vec::new(), Vec::new(), String::new());
+        let mut own = Self { tensors, spelled, strange, classes, wrapper };
         for name in &names {
             let bare = unwrapped(name);
             let (part, rest) = bare.split_once('.').unwrap_or((bare, ""));
-            if part == CLASSIFIER {
+            if CLASSIFIER.contains(&part) {
+                own.classes.push(name.clone());
                 continue;
             }
             let Some((_, ours)) = PARTS.into_iter().find(|(theirs, _)| *theirs == part) else {
@@ -73,7 +86,14 @@ impl FileNames {
     /// What the file would call a tensor of ours that it lacks.
     pub fn spelled(&self, name: &str) -> String {
         let part = part_of(name);
-        self.spelled.get(part).map_or_else(|| name.to_owned(), |spelled| format!("{spelled}{}", &name[part.len()..]))
+        let known = self.spelled.get(part);
+        let name = known.map_or_else(|| name.to_owned(), |spelled| format!("{spelled}{}", &name[part.len()..]));
+        format!("{}{name}", self.wrapper)
+    }
+
+    /// The tensors of another task's head.
+    pub fn classes(&self) -> &[String] {
+        &self.classes
     }
 
     /// Whether the file holds more than a front end.
@@ -183,8 +203,7 @@ mod tests {
             match FileNames::new("a", list.clone()) {
                 Ok(found) => {
                     let placed = found.tensors.len() + found.strange.len();
-                    let classes = list.iter().filter(|name| part_of(unwrapped(name)) == CLASSIFIER).count();
-                    prop_assert_eq!(placed + classes, list.len());
+                    prop_assert_eq!(placed + found.classes.len(), list.len());
                     for (ours, name) in &found.tensors {
                         prop_assert!(list.contains(name) && found.in_file(ours).as_ref() == Some(name));
                     }

@@ -151,10 +151,12 @@ fn torchvisions_vgg16_bn_starts_the_front_end() {
     assert!(start.uncalibrated.is_none());
     let of = format!(": 60 of {} tensors loaded", params.iter().len());
     assert!(start.lines[0].ends_with(&of), "{:?}", start.lines);
-    assert_eq!(start.lines[1], "        a front end alone: back end and head start afresh");
-    let deeper = "passed over, deeper than the front end: features.34.bias, features.34.weight, features.35.bias";
-    assert!(start.lines[2].contains(deeper) && start.lines[2].ends_with("features.41.weight"), "{:?}", start.lines);
-    assert_eq!(start.lines.len(), 3, "{:?}", start.lines);
+    assert_eq!(start.lines[1], "        renamed: 60, such as features.0.weight to frontend.0.weight");
+    assert_eq!(start.lines[2], "        a front end alone: back end and head start afresh");
+    let deeper = "passed over, deeper than the front end: 18: features.34.bias, features.34.weight, features.35.bias";
+    assert!(start.lines[3].contains(deeper) && start.lines[3].ends_with(" and 8 more"), "{:?}", start.lines);
+    assert_eq!(start.lines[4], "        passed over, another task's: 1: classifier.0.weight");
+    assert_eq!(start.lines.len(), 5, "{:?}", start.lines);
 }
 
 #[test]
@@ -168,7 +170,8 @@ fn torchvisions_vgg16_starts_the_front_end_of_a_network_without_norms() {
         }
     }
     assert!(start.uncalibrated.is_none());
-    assert!(start.lines[2].ends_with("features.24.bias, features.24.weight, features.26.bias, features.26.weight, features.28.bias, features.28.weight"));
+    let deeper = "6: features.24.bias, features.24.weight, features.26.bias, features.26.weight, features.28.bias, features.28.weight";
+    assert!(start.lines[3].ends_with(deeper), "{:?}", start.lines);
 }
 
 /// Back ends begin alike in both, since a tensor's first values follow its name.
@@ -204,7 +207,8 @@ fn whole_networks_load_under_every_spelling() {
             assert_eq!(params.trainable().host(), file.trainable().host());
             assert_eq!(params.statistics().host(), file.statistics().host());
             let of = params.iter().len();
-            assert_eq!(start.lines, [format!("init    {}: {of} of {of} tensors loaded", path.display())]);
+            assert_eq!(start.lines[0], format!("init    {}: {of} of {of} tensors loaded", path.display()));
+            assert!(start.lines[1..].iter().all(|line| line.contains("renamed: ")), "{:?}", start.lines);
         }
     }
 }
@@ -264,8 +268,34 @@ fn what_is_left_in_a_file_is_told() {
     let (_, whole) = csrnet(&config(true, true));
     let (_folder, path) = saved(&whole, |name| Some(name.to_owned()), &["optimizer", "frontend.0.scale"]);
     let lines = started(&config(true, true), &path).2.lines;
-    let left = ["optimizer", "frontend.0.scale"].map(|name| format!("        left over in the file: {name}"));
-    assert_eq!(lines[1..], left, "{lines:?}");
+    assert_eq!(lines[1..], ["        left over in the file: 2: optimizer, frontend.0.scale"], "{lines:?}");
+}
+
+/// timm's file has other classes behind the same layers.
+#[test]
+fn timms_vgg16_bn_starts_the_front_end() {
+    let file = vgg(VggConfig::with_norms(VggDepth::V16));
+    let (_folder, path) = saved(&file, features, &["pre_logits.fc1.weight", "head.fc.bias"]);
+    let lines = started(&config(true, true), &path).2.lines;
+    let passed = "        passed over, another task's: 2: pre_logits.fc1.weight, head.fc.bias";
+    assert!(lines[0].contains(": 60 of ") && lines.iter().any(|line| line == passed), "{lines:?}");
+}
+
+#[test]
+fn what_a_file_fits_is_told_by_names_and_shapes() {
+    let told = |params: &Params, rename: fn(&str) -> Option<String>| {
+        let (_folder, path) = saved(params, rename, &["classifier.0.bias"]);
+        fits(&TensorFile::open(&path).unwrap())
+    };
+    let (_, whole) = CsrNet::new(&ModelConfig { width: 1.0, ..config(true, false) }, 0);
+    assert_eq!(told(&whole, |name| Some(format!("module.{name}"))), ["csrnet with batch norms: counting, with --init"]);
+    assert_eq!(
+        told(&whole, |name| name.strip_prefix("frontend.").and_then(features)),
+        ["vgg16, CSRNet's front end, with batch norms: counting, with --init"]
+    );
+    let lacking = |name: &str| name.strip_prefix("frontend.").filter(|name| *name != "30.weight").and_then(features);
+    assert!(told(&whole, lacking).is_empty());
+    assert!(told(&vgg(VggConfig::with_norms(VggDepth::V16)), features).is_empty(), "narrow layers are nobody's");
 }
 
 fn calibrated(net: &CsrNet, params: &mut Params, start: Start, batches: &[&str]) {
