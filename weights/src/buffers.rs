@@ -17,7 +17,11 @@ pub fn write_buffers(
     metadata: &Metadata,
     writer: &mut (impl Write + ?Sized),
 ) -> io::Result<()> {
-    container::write_header(writer, metadata, buffers.iter().map(|(name, buffer)| (*name, Dtype::F32, vec![buffer.len()])))?;
+    container::write_header(
+        writer,
+        metadata,
+        buffers.iter().map(|(name, buffer)| (*name, Dtype::F32, vec![buffer.len()])),
+    )?;
     buffers.iter().try_for_each(|(_, buffer)| container::write_values(writer, buffer.host()))
 }
 

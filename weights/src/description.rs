@@ -26,7 +26,10 @@ pub fn metadata<T: Serialize>(task: &str, description: &T) -> Result<Metadata, W
 /// [`WeightsError::NotOurs`] for a file that names none; [`WeightsError::Io`], [`WeightsError::Format`].
 pub fn task_of(path: &Path) -> Result<String, WeightsError> {
     let file = TensorFile::open(path)?;
-    file.metadata().get(TASK).cloned().ok_or_else(|| not_ours(path, format!("expected the metadata `{TASK}`, got none")))
+    file.metadata()
+        .get(TASK)
+        .cloned()
+        .ok_or_else(|| not_ours(path, format!("expected the metadata `{TASK}`, got none")))
 }
 
 /// Whether a file says which task it is for, as those of a training here do.

@@ -73,9 +73,11 @@ pub enum WeightsError {
         got: f32,
     },
     /// A file that does not say what the network is, or says another than was asked for.
-    #[error("{file}: {reason}\n\
+    #[error(
+        "{file}: {reason}\n\
          help: expected a file written by `wrs train`, such as RUN/best.safetensors; files of other programs start a training \
-         (--init FILE), and `wrs check FILE` says of which network")]
+         (--init FILE), and `wrs check FILE` says of which network"
+    )]
     NotOurs {
         /// The file.
         file: String,

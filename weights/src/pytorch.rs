@@ -52,7 +52,10 @@ enum Fault {
     /// What is wrong with it.
     Broken(String),
     /// A whole file, of something else.
-    Other { reason: String, help: &'static str },
+    Other {
+        reason: String,
+        help: &'static str,
+    },
 }
 
 impl From<PickleError> for Fault {

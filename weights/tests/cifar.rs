@@ -21,7 +21,10 @@ fn folder() -> PathBuf {
 fn published_legacy_files_are_read_whole() {
     for (name, tensors, numbers, sum, absolute) in FILES {
         let file = TensorFile::open(&folder().join(name)).unwrap();
-        assert_eq!((file.format(), file.under(), file.wrapper()), (Format::PytorchLegacy, Some("state_dict"), "module."));
+        assert_eq!(
+            (file.format(), file.under(), file.wrapper()),
+            (Format::PytorchLegacy, Some("state_dict"), "module.")
+        );
         assert_eq!(file.entries().len(), tensors);
         let values: Vec<f32> = file.entries().iter().flat_map(|entry| file.values(entry).unwrap()).collect();
         assert_eq!(values.len(), numbers);

@@ -60,6 +60,10 @@ fn hostile_files_take_little_memory() {
         assert!(TensorFile::of_bytes(bytes, "x").is_err(), "file {i} is read");
         println!("file {i} of {} bytes: peak {:.0} MiB", bytes.len(), peak_mib().unwrap());
     }
-    println!("before {before:.0} MiB, files {} MiB, with them {made:.0} MiB, after {:.0} MiB", given >> 20, peak_mib().unwrap());
+    println!(
+        "before {before:.0} MiB, files {} MiB, with them {made:.0} MiB, after {:.0} MiB",
+        given >> 20,
+        peak_mib().unwrap()
+    );
     assert!(peak_mib().unwrap() - made < 250.0);
 }

@@ -193,7 +193,13 @@ fn lines(
     (to, from): (&Layer, &Layer),
 ) -> Vec<String> {
     // Missing is here what the file has no part of; what it should have and lacks was refused.
-    let report = LoadReport { loaded, tensors: params.iter().len(), missing: Vec::new(), unexpected: Vec::new(), ..report.clone() };
+    let report = LoadReport {
+        loaded,
+        tensors: params.iter().len(),
+        missing: Vec::new(),
+        unexpected: Vec::new(),
+        ..report.clone()
+    };
     let mut lines = report.lines(file.file());
     let mut note = |text: String| lines.push(format!("        {text}"));
     if !names.is_whole() {

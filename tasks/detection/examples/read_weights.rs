@@ -34,7 +34,10 @@ fn main() -> Result<(), Box<dyn Error>> {
             let bytes = std::fs::metadata(path)?.len();
             let floats = params.trainable().len() + params.statistics().len();
             let mib = (4 * floats) as f64 / f64::from(1 << 20);
-            println!("{bytes} bytes in {took:.3} s; parameters {mib:.0} MiB, peak before {before:.0}, after {:.0}", peak_mib());
+            println!(
+                "{bytes} bytes in {took:.3} s; parameters {mib:.0} MiB, peak before {before:.0}, after {:.0}",
+                peak_mib()
+            );
         }
         _ => return Err("expected `write DIR` or `read FILE`".into()),
     }

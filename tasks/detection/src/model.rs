@@ -4,7 +4,8 @@
 
 use wrs_backbones::{Backbone, Darknet53, Darknet53Config};
 use wrs_nn::{
-    Conv, ConvBn, ConvConfig, NnError, NormConfig, Parameter, Params, ParamsBuilder, Pass, Scope, Value, concat, upsample_nearest,
+    Conv, ConvBn, ConvConfig, NnError, NormConfig, Parameter, Params, ParamsBuilder, Pass, Scope, Value, concat,
+    upsample_nearest,
 };
 
 /// Channels of the three necks at full width, coarsest first.

@@ -143,7 +143,9 @@ pub fn fits(file: &TensorFile<'_>) -> Vec<String> {
         let depth = u64::from(depth);
         found.push(match (report.loaded == report.tensors, classes) {
             (true, Some(classes)) => {
-                format!("deeplabv3 on resnet{depth} of {classes} classes: segmentation, with --init and model.depth={depth}")
+                format!(
+                    "deeplabv3 on resnet{depth} of {classes} classes: segmentation, with --init and model.depth={depth}"
+                )
             }
             _ => format!("resnet{depth}, DeepLabv3's backbone: segmentation, with --init and model.depth={depth}"),
         });

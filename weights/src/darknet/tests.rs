@@ -2,8 +2,8 @@ use proptest::prelude::*;
 use wrs_nn::{Init, Params, ParamsBuilder, Role};
 
 use super::*;
-use crate::WeightsError;
 use crate::Strictness;
+use crate::WeightsError;
 
 /// Filters, input channels and kernel of a convolution at a layer; heads have two anchors and no norm.
 type Conv = (usize, [usize; 3], bool);

@@ -115,7 +115,9 @@ fn the_file_of_a_part_is_loaded_under_its_prefix() {
     // Not below the prefix, though the file has a tensor of this very name.
     root.sub("head").add("weight", Role::LinearWeight, &[7, 4], Init::Constant(0.0));
     let mut whole = builder.build(0);
-    let report = load_renamed(&mut whole, &file, |name| name.strip_prefix("body.").map(str::to_owned), Strictness::Partial).unwrap();
+    let report =
+        load_renamed(&mut whole, &file, |name| name.strip_prefix("body.").map(str::to_owned), Strictness::Partial)
+            .unwrap();
     let shapes = Mismatch { name: "body.bn.weight".into(), expected: vec![3], got: vec![4] };
     assert_eq!((report.loaded, report.missing.as_slice()), (1, &["head.weight".to_owned()][..]));
     assert_eq!((report.mismatched.as_slice(), report.unexpected.len()), (&[shapes][..], 2));
@@ -123,9 +125,11 @@ fn the_file_of_a_part_is_loaded_under_its_prefix() {
     let values = |params: &Params, name| params.values(params.find(name).unwrap()).to_vec();
     assert_eq!(values(&whole, "body.conv.weight"), values(&part, "conv.weight"));
     assert_eq!(values(&whole, "head.weight"), [0.0; 28]);
-    let strict = load_renamed(&mut whole, &file, |name| name.strip_prefix("body.").map(str::to_owned), Strictness::Exact);
+    let strict =
+        load_renamed(&mut whole, &file, |name| name.strip_prefix("body.").map(str::to_owned), Strictness::Exact);
     assert!(matches!(strict, Err(WeightsError::DoesNotFit { .. })));
-    let nowhere = load_renamed(&mut whole, &file, |name| name.strip_prefix("elsewhere.").map(str::to_owned), Strictness::Partial);
+    let nowhere =
+        load_renamed(&mut whole, &file, |name| name.strip_prefix("elsewhere.").map(str::to_owned), Strictness::Partial);
     assert!(matches!(nowhere, Err(WeightsError::NothingFits { .. })));
 }
 
@@ -152,7 +156,8 @@ fn numbers_that_no_network_has_are_named() {
     let mut file = network(7, 1);
     let (var, conv) = (file.find("bn.running_var").unwrap(), file.find("conv.weight").unwrap());
     file.values_mut(var).copy_from_slice(&[1.0, 0.0, 2.0, 3.0]);
-    let refusal = |file: &Params| load_bytes(&mut network(7, 2), &bytes_of(file), "a.pth", Strictness::Exact).unwrap_err();
+    let refusal =
+        |file: &Params| load_bytes(&mut network(7, 2), &bytes_of(file), "a.pth", Strictness::Exact).unwrap_err();
     assert!(load_bytes(&mut network(7, 2), &bytes_of(&file), "a.pth", Strictness::Exact).is_ok());
     file.values_mut(var)[2] = -0.5;
     let text = refusal(&file).to_string();

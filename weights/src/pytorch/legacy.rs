@@ -65,7 +65,9 @@ fn places(source: &Source<'_>, mut at: u64, values: &Values, keys: Id) -> Result
         let mut len = [0; LENGTH as usize];
         let left = source.len().saturating_sub(at);
         if left < LENGTH {
-            return Err(Fault::Broken(format!("storage `{key}`: expected its length at {at}, got the end of the file")));
+            return Err(Fault::Broken(format!(
+                "storage `{key}`: expected its length at {at}, got the end of the file"
+            )));
         }
         source.read_at(at, &mut len)?;
         let len = u64::from_le_bytes(len);

@@ -52,7 +52,8 @@ pub(super) fn parts(values: &Values, root: Id, places: &Places) -> Result<Parts,
         contents.extend(pairs.iter().map(content));
     }
     if others > 0 {
-        contents.push(Content { key: "beside the tensors".to_owned(), what: format!("{others} values of other kinds") });
+        contents
+            .push(Content { key: "beside the tensors".to_owned(), what: format!("{others} values of other kinds") });
     }
     Ok(Parts { entries, contents, under: (!under.is_empty()).then(|| under.join(".")) })
 }

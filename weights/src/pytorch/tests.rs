@@ -49,7 +49,8 @@ fn zipped(pickle: &[u8], members: &[(&str, &[u8])]) -> Vec<u8> {
 /// `{"a": view of storage "0"}`.
 fn pickle_of(len: u32, offset: u8, shape: &[u32], strides: &[u32]) -> Vec<u8> {
     let number = |n: u32| [&b"J"[..], &n.to_le_bytes()].concat();
-    let tuple = |items: &[u32]| [b"(".to_vec(), items.iter().flat_map(|&n| number(n)).collect(), b"t".to_vec()].concat();
+    let tuple =
+        |items: &[u32]| [b"(".to_vec(), items.iter().flat_map(|&n| number(n)).collect(), b"t".to_vec()].concat();
     [
         b"\x80\x02}X\x01\0\0\0actorch._utils\n_rebuild_tensor_v2\n((X\x07\0\0\0storagectorch\nFloatStorage\n".to_vec(),
         b"X\x01\0\0\x000X\x03\0\0\0cpu".to_vec(),
@@ -108,7 +109,10 @@ fn views_lie_in_their_storages() {
         (6, 0, [2, 2], [0x7fff_ffff, 1]),
     ] {
         let text = told(&with(&pickle_of(len, offset, &shape, &strides)));
-        assert!(text.contains("tensor `a`: a view") && text.contains("does not lie in its storage of 24 bytes"), "{text}");
+        assert!(
+            text.contains("tensor `a`: a view") && text.contains("does not lie in its storage of 24 bytes"),
+            "{text}"
+        );
     }
     // More repeats than any file has.
     let text = told(&with(&pickle_of(6, 0, &[30_000, 3], &[0, 1])));
@@ -127,7 +131,8 @@ fn other_zips_are_told_apart() {
     let text = told(&zipped(&pickle, &[("archive/byteorder", b"big")]));
     assert!(text.contains("expected the byte order `little`, got `big`"), "{text}");
     let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
-    zip.start_file("word/document.xml", SimpleFileOptions::default().compression_method(CompressionMethod::Stored)).unwrap();
+    zip.start_file("word/document.xml", SimpleFileOptions::default().compression_method(CompressionMethod::Stored))
+        .unwrap();
     let text = told(&zip.finish().unwrap().into_inner());
     assert!(text.contains("a zip without a member `data.pkl`"), "{text}");
     // A member's method in the directory says deflate.

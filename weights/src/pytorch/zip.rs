@@ -69,7 +69,9 @@ fn members(source: &Source<'_>) -> Result<(Places, String), Fault> {
         let (start, len) = (member.data_start().unwrap_or(u64::MAX), member.size());
         if member.compressed_size() != len || start.checked_add(len).is_none_or(|end| end > source.len()) {
             let size = source.len();
-            return Err(Fault::Broken(format!("member `{name}`: expected {len} bytes at {start}, got a file of {size}")));
+            return Err(Fault::Broken(format!(
+                "member `{name}`: expected {len} bytes at {start}, got a file of {size}"
+            )));
         }
         if let Some(before) = name.strip_suffix(PICKLE).filter(|before| before.is_empty() || before.ends_with('/')) {
             prefix.get_or_insert_with(|| before.to_owned());

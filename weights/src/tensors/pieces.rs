@@ -1,6 +1,7 @@
 //! The numbers of a tensor, in the order of its axes, a piece at a time.
 
-use super::{Entry, TensorFile, contiguous, span};
+use super::entry::{contiguous, span};
+use super::{Entry, TensorFile};
 use crate::WeightsError;
 
 /// Bytes read at a time.
@@ -28,7 +29,8 @@ impl TensorFile<'_> {
         if is_contiguous(entry) {
             return self.straight(entry.start, entry.len(), granule.max(1) * size, size, sink);
         }
-        let (Some((&rows, row)), Some((&stride, inner))) = (entry.shape.split_first(), entry.strides.split_first()) else {
+        let (Some((&rows, row)), Some((&stride, inner))) = (entry.shape.split_first(), entry.strides.split_first())
+        else {
             return Ok(());
         };
         let numbers: usize = row.iter().product();
@@ -126,7 +128,11 @@ impl TensorFile<'_> {
 /// Whether the numbers lie side by side; strides of sides of one number say nothing.
 fn is_contiguous(entry: &Entry) -> bool {
     let expected = contiguous(&entry.shape);
-    entry.shape.iter().zip(entry.strides.iter().zip(&expected)).all(|(&side, (got, expected))| side == 1 || got == expected)
+    entry
+        .shape
+        .iter()
+        .zip(entry.strides.iter().zip(&expected))
+        .all(|(&side, (got, expected))| side == 1 || got == expected)
 }
 
 /// Whether reading all between the first and the last number reads little that is not wanted, and nothing twice.

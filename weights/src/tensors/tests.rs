@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::*;
+use crate::dtype::Dtype;
 
 fn path(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/goldens").join(name)

@@ -56,9 +56,9 @@ impl Spelling {
             Self::Ours => Some(name.to_owned()),
             Self::OursBackbone => name.strip_prefix(BACKBONE).map(str::to_owned),
             Self::Mmdetection => mmdetection(name),
-            Self::MmdetectionBackbone => mmdetection(name.strip_prefix(BACKBONE).map(|_| name)?)?
-                .strip_prefix(BACKBONE)
-                .map(str::to_owned),
+            Self::MmdetectionBackbone => {
+                mmdetection(name.strip_prefix(BACKBONE).map(|_| name)?)?.strip_prefix(BACKBONE).map(str::to_owned)
+            }
             Self::Timm => timm(name),
         }
     }

@@ -80,13 +80,9 @@ fn names_are_mmdetections_and_timms() {
 #[test]
 fn whole_networks_and_backbones_load_under_every_spelling() {
     let (net, file) = network(3);
-    for spelling in [
-        Spelling::Ours,
-        Spelling::OursBackbone,
-        Spelling::Mmdetection,
-        Spelling::MmdetectionBackbone,
-        Spelling::Timm,
-    ] {
+    for spelling in
+        [Spelling::Ours, Spelling::OursBackbone, Spelling::Mmdetection, Spelling::MmdetectionBackbone, Spelling::Timm]
+    {
         let (_folder, path) = saved(&file, |name| spelling.in_file(name), &[]);
         let (_, fresh) = network(3);
         let mut params = fresh.clone();
@@ -157,7 +153,8 @@ fn what_a_file_fits_is_told_by_names_and_shapes() {
             };
             let begin = end;
             end += 4 * p.range.len();
-            header.push(format!("\"{name}\":{{\"dtype\":\"F32\",\"shape\":{shape:?},\"data_offsets\":[{begin},{end}]}}"));
+            header
+                .push(format!("\"{name}\":{{\"dtype\":\"F32\",\"shape\":{shape:?},\"data_offsets\":[{begin},{end}]}}"));
         }
         let header = format!("{{{}}}", header.join(","));
         let path = folder.path().join("header");
@@ -170,7 +167,10 @@ fn what_a_file_fits_is_told_by_names_and_shapes() {
     };
     let ours = |name: &str| Some(name.to_owned());
     assert_eq!(told(&ours, 80, ""), ["yolov3 of 80 classes under our names: detection, with --init"]);
-    assert_eq!(told(&mmdetection_name, 7, ""), ["yolov3 of 7 classes under mmdetection's names: detection, with --init"]);
+    assert_eq!(
+        told(&mmdetection_name, 7, ""),
+        ["yolov3 of 7 classes under mmdetection's names: detection, with --init"]
+    );
     let backbone = "darknet53, YOLOv3's backbone, under";
     assert!(told(&mmdetection_name, 7, "necks.0.convs.0.conv.weight")[0].starts_with(backbone));
     assert!(told(&|name| Spelling::Timm.in_file(name), 80, "")[0].starts_with(backbone));

@@ -44,8 +44,16 @@ fn a_resnet_under_its_bare_names_starts_the_backbone() {
     let of = |n: usize| format!(": {} of {n} tensors loaded", n - heads);
     assert!(lines[0].ends_with(&of(params.iter().len())), "{}", lines[0]);
     assert!(lines[1].contains("a backbone alone"), "{lines:#?}");
-    assert!(lines[2].contains(&format!("renamed: {}, such as conv1.weight to backbone.conv1.weight", params.iter().len() - heads)));
-    assert!(lines[3].contains(&format!("fresh, not in the file: {heads}: classifier.0.convs.0.0.weight, ")), "{lines:#?}");
+    assert!(
+        lines[2].contains(&format!(
+            "renamed: {}, such as conv1.weight to backbone.conv1.weight",
+            params.iter().len() - heads
+        ))
+    );
+    assert!(
+        lines[3].contains(&format!("fresh, not in the file: {heads}: classifier.0.convs.0.0.weight, ")),
+        "{lines:#?}"
+    );
     assert!(lines[3].ends_with(&format!(" and {} more", heads - 10)), "{lines:#?}");
     assert!(lines[4].ends_with("passed over, another task's: 2: fc.bias, fc.weight") && lines.len() == 5, "{lines:#?}");
 }
@@ -62,7 +70,8 @@ fn a_network_for_other_classes_starts_all_but_the_last_layer() {
         "{}",
         lines[1]
     );
-    let fresh = "classifier.4.weight: expected [7, 16, 1, 1], got [21, 16, 1, 1], classifier.4.bias: expected [7], got [21]";
+    let fresh =
+        "classifier.4.weight: expected [7, 16, 1, 1], got [21, 16, 1, 1], classifier.4.bias: expected [7], got [21]";
     assert!(lines[2].ends_with(&format!("fresh, of another shape: 2: {fresh}")), "{}", lines[2]);
     for ((id, p), (other, _)) in params.iter().zip(file.iter()) {
         let expected = if last.contains(&p.name.as_str()) { network(7, 2) } else { file.clone() };
