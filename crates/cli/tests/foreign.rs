@@ -1,5 +1,7 @@
 //! Files of weights that PyTorch wrote, through `wrs check`, `export`, `eval` and `train --init`.
 
+#![allow(clippy::unwrap_used)] // tests
+
 mod common;
 
 use std::fs;
