@@ -133,7 +133,7 @@ pub(crate) fn read_header(source: &Source<'_>, file: &str) -> Result<Header, Wei
     let mut text = vec![0; length as usize];
     source.read_at(LENGTH_BYTES as u64, &mut text).map_err(io)?;
     let Listing { mut tensors, metadata } = serde_json::from_slice(&text).map_err(|e| broken(e.to_string()))?;
-    tensors.sort_by(|(_, a), (_, b)| a.data_offsets.cmp(&b.data_offsets));
+    tensors.sort_by_key(|(_, info)| info.data_offsets);
     let begin = LENGTH_BYTES as u64 + length;
     let mut end = 0;
     let mut entries = Vec::with_capacity(tensors.len());

@@ -4,9 +4,11 @@
 //! speak of are a short list ([`globals`]), what they stand for is built by the machine itself, and all others end the reading.
 //! Values lie in one flat list and hold each other by number, so that neither depth nor cycles cost more than their bytes.
 
+mod build;
 mod globals;
 mod input;
 mod machine;
+mod op;
 mod value;
 
 #[cfg(test)]

@@ -3,139 +3,26 @@
 //! Opening reads what the file says of its tensors: names, kinds of numbers, shapes, places.  Their values are read one by
 //! one, each straight to where it is wanted, so that there is never a second copy of the file in memory.
 
+mod entry;
+mod format;
 mod pieces;
 #[cfg(test)]
 mod tests;
 
 use std::collections::HashMap;
-use std::fmt;
 use std::io::{self, Write};
 use std::path::Path;
 
+pub use entry::Entry;
+pub use format::Format;
+
 use crate::container::{self, Header};
-use crate::dtype::Dtype;
 use crate::pytorch::{self, Parts};
 use crate::source::Source;
 use crate::{Metadata, WeightsError};
 
 /// What PyTorch's `DataParallel` puts before every name.
 const WRAPPER: &str = "module.";
-
-/// Bytes by which formats are told apart.
-const START: usize = 512;
-
-/// A format that says its tensors' names.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Format {
-    /// safetensors.
-    Safetensors,
-    /// `torch.save` since 1.6.
-    PytorchZip,
-    /// `torch.save` before.
-    PytorchLegacy,
-}
-
-impl fmt::Display for Format {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Safetensors => "safetensors",
-            Self::PytorchZip => "PyTorch (zip)",
-            Self::PytorchLegacy => "PyTorch (before 1.6)",
-        })
-    }
-}
-
-impl Format {
-    /// The format of a file, by its first bytes; none for Darknet's weights, which begin with small integers, and for anything
-    /// else.
-    ///
-    /// # Errors
-    /// [`WeightsError::Io`].
-    pub fn of(path: &Path) -> Result<Option<Self>, WeightsError> {
-        let io = |source| WeightsError::Io { action: "read", path: path.to_owned(), source };
-        Ok(Self::of_start(&Source::open(path)?.start(START).map_err(io)?))
-    }
-
-    fn of_start(start: &[u8]) -> Option<Self> {
-        match start {
-            // Before the others: the length of a header can be any bytes, but under the format's bound only four of them.
-            [_, _, _, _, 0, 0, 0, 0, b'{', ..] => Some(Self::Safetensors),
-            [b'P', b'K', 3, 4, ..] => Some(Self::PytorchZip),
-            // A pickle says its protocol first.
-            [0x80, 0..=5, ..] => Some(Self::PytorchLegacy),
-            _ => None,
-        }
-    }
-}
-
-/// One tensor of a file.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry {
-    /// Its name, without what is before all names of the file.
-    pub name: String,
-    /// What its numbers are.
-    pub dtype: Dtype,
-    /// Its sides, in PyTorch's order.
-    pub shape: Vec<usize>,
-    /// Numbers from one to the next, along each side.
-    strides: Vec<usize>,
-    /// The first number's place in the file.
-    start: u64,
-}
-
-impl Entry {
-    /// A view of the bytes from `start` to `end`, if it lies in them.
-    pub(crate) fn view(
-        name: &str,
-        dtype: Dtype,
-        shape: Vec<usize>,
-        strides: Vec<usize>,
-        (start, end): (u64, u64),
-    ) -> Option<Self> {
-        let numbers = shape.iter().try_fold(1usize, |count, &side| count.checked_mul(side))?;
-        numbers.checked_mul(size_of::<f64>())?;
-        let span = span(&shape, &strides)?.checked_mul(dtype.bytes())?;
-        let fits = numbers == 0 || start.checked_add(span as u64)? <= end;
-        fits.then(|| Self { name: name.to_owned(), dtype, shape, strides, start })
-    }
-
-    /// A tensor whose numbers lie side by side from `start` on.
-    pub(crate) fn contiguous(name: &str, dtype: Dtype, shape: Vec<usize>, start: u64) -> Option<Self> {
-        let numbers = shape.iter().try_fold(1usize, |count, &side| count.checked_mul(side.max(1)))?;
-        let end = start.checked_add(numbers.checked_mul(dtype.bytes())? as u64)?;
-        let strides = contiguous(&shape);
-        Self::view(name, dtype, shape, strides, (start, end))
-    }
-
-    /// Its numbers.
-    pub fn len(&self) -> usize {
-        self.shape.iter().product()
-    }
-
-    /// Whether it has no numbers.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    pub(crate) fn bytes(&self) -> u64 {
-        self.len() as u64 * self.dtype.bytes() as u64
-    }
-}
-
-/// Numbers from the first to the last one of a view, both included.
-fn span(shape: &[usize], strides: &[usize]) -> Option<usize> {
-    let steps = shape.iter().zip(strides).map(|(side, stride)| side.saturating_sub(1).checked_mul(*stride));
-    steps.into_iter().try_fold(1usize, |sum, step| sum.checked_add(step?))
-}
-
-/// Strides of tensors whose numbers lie side by side.
-fn contiguous(shape: &[usize]) -> Vec<usize> {
-    let mut strides = vec![1; shape.len()];
-    for axis in (1..shape.len()).rev() {
-        strides[axis - 1] = strides[axis] * shape[axis].max(1);
-    }
-    strides
-}
 
 /// Something else in a file of weights, such as the epoch of a checkpoint.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -183,14 +70,7 @@ impl<'a> TensorFile<'a> {
     }
 
     fn of_source(source: Source<'a>, file: String) -> Result<Self, WeightsError> {
-        let start = source.start(START).map_err(|e| WeightsError::Io {
-            action: "read",
-            path: file.clone().into(),
-            source: e,
-        })?;
-        let Some(format) = Format::of_start(&start) else {
-            return Err(unknown(file, &start, source.len()));
-        };
+        let format = Format::of_source(&source, &file)?;
         let nothing = Metadata::new();
         let (parts, metadata) = match format {
             Format::Safetensors => {
@@ -316,21 +196,3 @@ impl<'a> TensorFile<'a> {
 
 /// How many times a file's own bytes its tensors can have: two share a storage, now and then.
 const LARGEST_GROWTH: u64 = 16;
-
-fn unknown(file: String, start: &[u8], bytes: u64) -> WeightsError {
-    const TAR_AT: usize = 257;
-    let text = |what: &[u8]| start.starts_with(what);
-    let (reason, help) = if start.get(TAR_AT..TAR_AT + 5) == Some(b"ustar") {
-        ("a tar, as PyTorch before 0.2 wrote them", "load it there and save it again with torch.save")
-    } else if text(b"version https://git-lfs") {
-        ("a pointer of git-lfs in place of a file", "fetch the file itself: git lfs pull")
-    } else if text(b"<") {
-        ("a page of the web in place of a file", "download the file itself")
-    } else {
-        let first: Vec<String> = start.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-        let got = format!("got {bytes} bytes that begin with {}", first.join(" "));
-        let reason = format!("expected safetensors or a file of PyTorch's, {got}");
-        return WeightsError::NotWeights { file, reason, help: "is it whole, and a file of weights?" };
-    };
-    WeightsError::NotWeights { file, reason: reason.to_owned(), help }
-}

@@ -5,7 +5,7 @@ mod operands;
 
 use criterion::Throughput;
 use operands::{criterion, numbers};
-use wrs_ops::rows::{rescale_rows, row_norms};
+use wrs_ops::rows::{UnitRows, rescale_rows, row_norms};
 use wrs_ops::update::{AdamStep, Decay, Momentum, SgdStep, Velocity, adam, ema, sgd, sum_of_squares};
 
 /// Values of the largest layers of YOLOv3: more than any cache holds.
@@ -40,7 +40,7 @@ fn main() {
     group.bench_function("scale, then rescale rows", |b| {
         b.iter(|| {
             wrs_ops::update::scale(&mut p[..whole], 1.01);
-            rescale_rows(&mut p[..whole], ROW, 1e-12)
+            rescale_rows(&mut p[..whole], UnitRows { row_len: ROW, min_norm: 1e-12 })
         });
     });
     group.finish();

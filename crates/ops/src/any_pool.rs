@@ -8,7 +8,7 @@ use crate::dropout::{Dropped, dropout, dropout_backward};
 use crate::norm_act::{activate, activation_backward};
 use crate::oracle::{normals, same_in_any_pool};
 use crate::pool::{global_average_pool, global_average_pool_backward};
-use crate::rows::{rescale_rows, row_angles, row_norms};
+use crate::rows::{UnitRows, rescale_rows, row_angles, row_norms};
 use crate::softmax::softmax_in_place;
 use crate::update::{
     AdamStep, Decay, Momentum, SgdStep, Velocity, adam, add, ema, first_not_finite, scale, sgd, sum_of_squares,
@@ -51,7 +51,7 @@ proptest! {
         same_in_any_pool(|| {
             let (mut after, mut norms) = (before.clone(), vec![0.0; rows]);
             row_norms(&before, row_len, &mut norms).unwrap();
-            let rescaled = rescale_rows(&mut after, row_len, 1e-12).unwrap();
+            let rescaled = rescale_rows(&mut after, UnitRows { row_len, min_norm: 1e-12 }).unwrap();
             let angles = row_angles(&before, &after, row_len).unwrap();
             [after, bits(&norms), bits(&rescaled.norms), bits(&rescaled.factors), bits(&angles)].concat()
         });

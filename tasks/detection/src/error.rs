@@ -79,7 +79,7 @@ pub enum DetectionError {
     Darknet(#[from] CfgError),
     /// A weights file of no known kind.
     #[error(
-        "{}: {bytes} bytes, neither a safetensors file nor one of Darknet's published networks\n\
+        "{}: {bytes} bytes, neither safetensors nor PyTorch's, nor one of Darknet's published networks\n\
          help: name the network of other Darknet weights with --cfg",
         path.display()
     )]

@@ -2,92 +2,26 @@
 
 use std::collections::HashMap;
 
-use super::PickleError;
-use super::globals;
 use super::input::Input;
-use super::value::{Global, Id, Storage, StoredTensor, Value, Values};
+use super::value::{Id, Value, Values};
+use super::{PickleError, globals, op};
 
 /// Most entries of the stack and of the memo.
 const MOST_ENTRIES: usize = 1 << 21;
 
-/// Most axes of a tensor.
-const MOST_AXES: usize = 16;
-
-/// Most items that are copied from one value into another, over all: the one way in which few bytes could make many.
-const MOST_COPIES: usize = 1 << 22;
-
-/// Longest key of a storage.
-const LONGEST_KEY: usize = 256;
-
 /// Longest integer in bytes.
 const LONGEST_INTEGER: u64 = 256;
 
-/// The opcodes that PyTorch's files have, up to protocol 5; those of Python 2 among them.
-mod op {
-    pub const MARK: u8 = b'(';
-    pub const STOP: u8 = b'.';
-    pub const POP: u8 = b'0';
-    pub const POP_MARK: u8 = b'1';
-    pub const DUP: u8 = b'2';
-    pub const BINFLOAT: u8 = b'G';
-    pub const BININT: u8 = b'J';
-    pub const BININT1: u8 = b'K';
-    pub const BININT2: u8 = b'M';
-    pub const NONE: u8 = b'N';
-    pub const BINPERSID: u8 = b'Q';
-    pub const REDUCE: u8 = b'R';
-    pub const BINSTRING: u8 = b'T';
-    pub const SHORT_BINSTRING: u8 = b'U';
-    pub const BINUNICODE: u8 = b'X';
-    pub const BINBYTES: u8 = b'B';
-    pub const SHORT_BINBYTES: u8 = b'C';
-    pub const APPEND: u8 = b'a';
-    pub const BUILD: u8 = b'b';
-    pub const GLOBAL: u8 = b'c';
-    pub const DICT: u8 = b'd';
-    pub const APPENDS: u8 = b'e';
-    pub const BINGET: u8 = b'h';
-    pub const LONG_BINGET: u8 = b'j';
-    pub const LIST: u8 = b'l';
-    pub const BINPUT: u8 = b'q';
-    pub const LONG_BINPUT: u8 = b'r';
-    pub const SETITEM: u8 = b's';
-    pub const TUPLE: u8 = b't';
-    pub const SETITEMS: u8 = b'u';
-    pub const EMPTY_DICT: u8 = b'}';
-    pub const EMPTY_LIST: u8 = b']';
-    pub const EMPTY_TUPLE: u8 = b')';
-    pub const PROTO: u8 = 0x80;
-    pub const NEWOBJ: u8 = 0x81;
-    pub const TUPLE1: u8 = 0x85;
-    pub const TUPLE2: u8 = 0x86;
-    pub const TUPLE3: u8 = 0x87;
-    pub const NEWTRUE: u8 = 0x88;
-    pub const NEWFALSE: u8 = 0x89;
-    pub const LONG1: u8 = 0x8a;
-    pub const LONG4: u8 = 0x8b;
-    pub const SHORT_BINUNICODE: u8 = 0x8c;
-    pub const BINUNICODE8: u8 = 0x8d;
-    pub const BINBYTES8: u8 = 0x8e;
-    pub const EMPTY_SET: u8 = 0x8f;
-    pub const ADDITEMS: u8 = 0x90;
-    pub const FROZENSET: u8 = 0x91;
-    pub const NEWOBJ_EX: u8 = 0x92;
-    pub const STACK_GLOBAL: u8 = 0x93;
-    pub const MEMOIZE: u8 = 0x94;
-    pub const FRAME: u8 = 0x95;
-    pub const BYTEARRAY8: u8 = 0x96;
-}
-
 /// Runs one pickle.
 pub(crate) struct Machine<'m, 's> {
-    input: &'m mut Input<'s>,
-    values: &'m mut Values,
+    pub(super) input: &'m mut Input<'s>,
+    pub(super) values: &'m mut Values,
     stack: Vec<Id>,
     /// Heights of the stack.
     marks: Vec<usize>,
     memo: HashMap<u32, Id>,
-    copied: usize,
+    /// Items copied from one value into another.
+    pub(super) copied: usize,
 }
 
 impl<'m, 's> Machine<'m, 's> {
@@ -217,7 +151,7 @@ impl<'m, 's> Machine<'m, 's> {
         Ok(Value::Opaque("bytes"))
     }
 
-    fn push(&mut self, value: Value) -> Result<(), PickleError> {
+    pub(super) fn push(&mut self, value: Value) -> Result<(), PickleError> {
         let id = self.values.add(value, self.input.at())?;
         self.push_id(id)
     }
@@ -243,7 +177,7 @@ impl<'m, 's> Machine<'m, 's> {
         self.marks.last().copied().unwrap_or(0)
     }
 
-    fn pop(&mut self) -> Result<Id, PickleError> {
+    pub(super) fn pop(&mut self) -> Result<Id, PickleError> {
         let top = self.top()?;
         self.stack.pop();
         Ok(top)
@@ -336,113 +270,6 @@ impl<'m, 's> Machine<'m, 's> {
         match globals::find(&module, &name) {
             Some(global) => self.push(Value::Global(global)),
             None => Err(PickleError::Refused { at, global: printable(&format!("{module}.{name}")) }),
-        }
-    }
-
-    /// Replaces the name on the stack by what it makes of its arguments.
-    fn reduce(&mut self, arguments: Id) -> Result<(), PickleError> {
-        let callee = self.pop()?;
-        let Value::Global(global) = *self.values.get(callee) else {
-            return Err(self.input.broken("a call of something that is no class"));
-        };
-        let given = self.values.sequence(arguments).unwrap_or_default();
-        let held = |&id: &Id| match self.values.get(id) {
-            Value::Tuple(items) | Value::List(items) => items.len(),
-            Value::Dict(pairs) => pairs.len(),
-            _ => 0,
-        };
-        self.copied += given.len() + given.iter().map(held).sum::<usize>();
-        if self.copied > MOST_COPIES {
-            return Err(self.input.broken(format!("expected at most {MOST_COPIES} items in calls, got more")));
-        }
-        let given = given.to_vec();
-        let made = self.made(global, &given)?;
-        self.push(made)
-    }
-
-    fn made(&mut self, global: Global, given: &[Id]) -> Result<Value, PickleError> {
-        let values = &*self.values;
-        let broken = |what: &str| self.input.broken(format!("{what} without what belongs to it"));
-        match (global, given) {
-            (Global::Dict, _) => {
-                // A class of values stands before them in a `defaultdict`.
-                let pairs = given.iter().filter_map(|&id| values.sequence(id)).flatten();
-                let pair = |&id: &Id| match values.sequence(id) {
-                    Some(&[key, value]) => Ok((key, value)),
-                    _ => Err(broken("a dictionary")),
-                };
-                let copied = given.iter().filter_map(|&id| values.dict(id)).flatten().copied().map(Ok);
-                Ok(Value::Dict(pairs.map(pair).chain(copied).collect::<Result<_, _>>()?))
-            }
-            (Global::Sequence, []) => Ok(Value::List(Vec::new())),
-            (Global::Sequence, [items]) => {
-                let items = values.sequence(*items).ok_or_else(|| broken("a list"))?;
-                Ok(Value::Tuple(items.to_vec()))
-            }
-            (Global::Tensor | Global::TypedTensor, &[storage, offset, shape, strides, ref rest @ ..]) => {
-                let tensor = self.tensor(global, [storage, offset, shape, strides], rest);
-                tensor.map(|tensor| Value::Tensor(Box::new(tensor))).ok_or_else(|| broken("a tensor"))
-            }
-            (Global::Parameter, [tensor, ..]) => match values.get(*tensor) {
-                Value::Tensor(tensor) => Ok(Value::Tensor(tensor.clone())),
-                _ => Err(broken("a parameter")),
-            },
-            (Global::OfType, [inner, _class, arguments, ..]) => match (values.get(*inner), values.sequence(*arguments))
-            {
-                // One level: a tensor of a subclass.
-                (&Value::Global(inner @ (Global::Tensor | Global::TypedTensor | Global::Parameter)), Some(given)) => {
-                    let given = given.to_vec();
-                    self.made(inner, &given)
-                }
-                _ => Err(broken("a tensor of another class")),
-            },
-            (Global::Opaque(name), _) => Ok(Value::Opaque(name)),
-            _ => Err(broken("a thing of a class")),
-        }
-    }
-
-    /// `rest`: whether gradients are wanted, hooks, and of a typed tensor the kind of number.
-    fn tensor(&self, global: Global, [storage, offset, shape, strides]: [Id; 4], rest: &[Id]) -> Option<StoredTensor> {
-        let values = &*self.values;
-        let Value::Storage(storage) = values.get(storage) else { return None };
-        let counts = |id: Id| values.sequence(id)?.iter().map(|&count| values.count(count)).collect::<Option<Vec<_>>>();
-        let (shape, strides) = (counts(shape)?, counts(strides)?);
-        let dtype = match (global, rest) {
-            (Global::TypedTensor, [_, _, dtype, ..]) => match values.get(*dtype) {
-                Value::Global(Global::Dtype(dtype)) => *dtype,
-                _ => return None,
-            },
-            (Global::TypedTensor, _) => return None,
-            _ => storage.dtype,
-        };
-        if shape.len() != strides.len() || shape.len() > MOST_AXES {
-            return None;
-        }
-        Some(StoredTensor { dtype, offset: values.count(offset)?, storage: (**storage).clone(), shape, strides })
-    }
-
-    /// A storage: `('storage', class, key, device, length)`, in older files with the part that is meant, or none, behind.
-    fn persistent(&mut self) -> Result<(), PickleError> {
-        let id = self.pop()?;
-        let storage = self.storage(id).ok_or_else(|| self.input.broken("expected a storage, got something else"))?;
-        self.push(Value::Storage(Box::new(storage)))
-    }
-
-    fn storage(&self, id: Id) -> Option<Storage> {
-        let values = &*self.values;
-        let &[tag, class, key, _device, len, ref rest @ ..] = values.sequence(id)? else { return None };
-        let (Some("storage"), &Value::Global(Global::Storage(dtype))) = (values.text(tag), values.get(class)) else {
-            return None;
-        };
-        let key = values.text(key).filter(|key| key.len() <= LONGEST_KEY)?.into();
-        let whole = Storage { dtype, key, len: values.count(len)?, offset: 0 };
-        match rest.first().map(|&part| values.get(part)) {
-            None | Some(Value::None) => Some(whole),
-            Some(Value::Tuple(part)) => {
-                let &[_key, offset, len] = part.as_slice() else { return None };
-                Some(Storage { offset: values.count(offset)?, len: values.count(len)?, ..whole })
-            }
-            Some(_) => None,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The numbers of a tensor, in the order of its axes, a piece at a time.
 
-use super::{Entry, TensorFile, contiguous, span};
+use super::entry::{contiguous, span};
+use super::{Entry, TensorFile};
 use crate::WeightsError;
 
 /// Bytes read at a time.

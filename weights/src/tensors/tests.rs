@@ -1,8 +1,9 @@
-//! Files that PyTorch wrote: `tests/goldens/make.py` makes them and says what is in them.
+//! Files that PyTorch wrote: by `torch.save` of PyTorch 2.15, zipped and as before 1.6.
 
 use std::path::PathBuf;
 
 use super::*;
+use crate::dtype::Dtype;
 
 fn path(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/goldens").join(name)
