@@ -1,6 +1,6 @@
 //! What hostile files can make the reader take of the machine's memory: one test, since the process' peak is measured.
 
-#![allow(clippy::unwrap_used)] // tests
+#![allow(clippy::unwrap_used, clippy::print_stdout)] // tests, which tell what they measure
 
 use wrs_weights::TensorFile;
 
@@ -38,7 +38,7 @@ fn hostile_files_take_little_memory() {
         value(&[b"]", &many(b"2\x86", 1 << 20), b"."]),
         value(&[b"]q\x00(", &many(b"N", 1 << 20), b"e", &many(b"cbuiltins\nlist\nh\x00\x85R0", 1 << 16), b"."]),
         // Long texts, kept and dropped.
-        value(&[&many(&[b"X\0\0\x08\0".as_slice(), &[b'a'; 1 << 19], b"0"].concat(), 100)]),
+        value(&[&many(&[b"X\0\0\x08\0".as_slice(), &b"a".repeat(1 << 19), b"0"].concat(), 100)]),
     ];
     // A safetensors header of 50 MB, and one that promises more.
     let mut header = (50_000_000u64).to_le_bytes().to_vec();

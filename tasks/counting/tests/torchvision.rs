@@ -3,7 +3,7 @@
 //! `WRS_TEST_TORCHVISION` is the folder that the segmentation's test of the same name speaks of; `vgg16_bn` and `vgg16` have as
 //! `out` what the front end of a CSRNet ends with: `features[:33]` and `features[:23]`.
 
-#![allow(clippy::unwrap_used)] // tests
+#![allow(clippy::unwrap_used, clippy::print_stdout)] // tests, which tell what they measure
 
 use std::path::PathBuf;
 

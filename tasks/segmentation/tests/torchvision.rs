@@ -6,7 +6,7 @@
 //! 21 classes and `aux_loss=True`, and `resnet101`, whose `out` is what `layer4` gives.  The test leaves `ours.safetensors`
 //! there, for `load_state_dict(load_file(…), strict=True)`.
 
-#![allow(clippy::unwrap_used)] // tests
+#![allow(clippy::unwrap_used, clippy::print_stdout)] // tests, which tell what they measure
 
 use std::path::{Path, PathBuf};
 

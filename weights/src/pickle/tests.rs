@@ -93,7 +93,7 @@ fn broken_ones_say_where() {
 #[test]
 fn depth_and_cycles_cost_nothing() {
     let mut deep = vec![b']'; 100_000];
-    deep.extend([b'a'; 99_999]);
+    deep.extend(b"a".repeat(99_999));
     deep.push(b'.');
     assert_eq!(summary(&deep), "a list of 1");
     // A list that holds itself, and a dictionary that is its own value.
