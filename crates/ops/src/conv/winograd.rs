@@ -64,7 +64,7 @@ pub(crate) fn applies(shape: &ConvShape, pass: Pass) -> Option<Tile> {
     let tiled = if pass == Pass::BackwardInput { transposed(shape)? } else { *shape };
     let (two, four) = (cost(&tiled, Tile::Two), cost(&tiled, Tile::Four));
     let (tile, least) = if two < four { (Tile::Two, two) } else { (Tile::Four, four) };
-    (least < LEAST_GAIN * direct_cost(shape, pass)).then_some(tile)
+    (least < LEAST_GAIN * direct_cost(shape)).then_some(tile)
 }
 
 // The costs were fitted to measured times of all passes, on maps from 7x7 to 256x256 with 16 to 2048 channels and dilations
@@ -76,8 +76,6 @@ const FEWEST_CHANNELS: usize = 16;
 const LEAST_GAIN: f64 = 0.9;
 /// The transforms of a tile, in products of one of its positions with sixteen channels.
 const TILE_TRANSFORM: f64 = 12.0;
-/// The packing of the weights for a direct product; the gradient of the weights has none.
-const PACKING: f64 = 100.0;
 /// The transforms of filters, in products of that many tiles.
 const FILTER_TRANSFORMS: [f64; 2] = [30.0, 20.0];
 
@@ -91,15 +89,14 @@ fn cost(shape: &ConvShape, tile: Tile) -> f64 {
     positions * (grid::tile_count(shape, outputs) as f64 * (1.0 + transforms) + filters)
 }
 
-/// The multiplications of the direct kernels, which skip taps on padding, and what goes before them.
-fn direct_cost(shape: &ConvShape, pass: Pass) -> f64 {
+/// The multiplications of the direct kernels, which skip taps on padding.
+fn direct_cost(shape: &ConvShape) -> f64 {
     let axis = |axis: usize, size: usize, out: usize| {
         let first = |tap: usize| shape.padding[axis].saturating_sub(tap * shape.dilation[axis]);
         let end = |tap: usize| (size + shape.padding[axis]).saturating_sub(tap * shape.dilation[axis]).min(out);
         (0..3).map(|tap| end(tap).saturating_sub(first(tap))).sum::<usize>()
     };
-    let packing = if pass == Pass::BackwardWeight { 0.0 } else { PACKING };
-    (shape.n * axis(0, shape.h, shape.out_h()) * axis(1, shape.w, shape.out_w())) as f64 + packing
+    (shape.n * axis(0, shape.h, shape.out_h()) * axis(1, shape.w, shape.out_w())) as f64
 }
 
 /// The correlation that computes the gradient of the input: channels and maps change places.
