@@ -148,7 +148,9 @@ impl<O: Optimizer> Wrs<O> {
         let steps_since = step - self.rescaled_at;
         self.rescaled_at = step;
         let mut all = Tally::default();
-        tallies.iter().for_each(|tally| all.add(tally));
+        for tally in tallies {
+            all.add(tally);
+        }
         let tensors = self.tensors().zip(tallies).map(|(weight, tally)| (weight, tally.stats(steps_since)));
         WrsReport { step, steps_since, all: all.stats(steps_since), tensors: tensors.collect() }
     }
