@@ -61,16 +61,6 @@ impl Adam {
 }
 
 impl Optimizer for Adam {
-    fn step(
-        &mut self,
-        params: &mut Params,
-        gradients: &mut Gradients,
-        settings: &StepSettings,
-    ) -> Result<StepReport, OptimError> {
-        let (report, _) = self.step_rows(params, gradients, settings, &[])?;
-        Ok(report)
-    }
-
     fn step_rows(
         &mut self,
         params: &mut Params,

@@ -49,7 +49,7 @@ pub use wrs_ops::rows::Rescaled;
 pub use wrs_ops::update::{Decay, Momentum};
 
 use wrs_nn::{Gradients, ParamId, Params};
-use wrs_ops::rows::{self, UnitRows};
+use wrs_ops::rows::UnitRows;
 
 use wrs::MIN_NORM;
 
@@ -116,11 +116,13 @@ pub trait Optimizer {
         params: &mut Params,
         gradients: &mut Gradients,
         settings: &StepSettings,
-    ) -> Result<StepReport, OptimError>;
+    ) -> Result<StepReport, OptimError> {
+        self.step_rows(params, gradients, settings, &[]).map(|(report, _)| report)
+    }
 
     /// [`Self::step`], after which the rows of tensors are rescaled to unit norm; what became of them, in the tensors' order.
     ///
-    /// An optimizer that walks over the rows anyway does both in one walk; the bytes are the same.
+    /// It walks over the rows once: each is rescaled as soon as it has been updated.
     ///
     /// # Errors
     /// As [`Self::step`].
@@ -130,11 +132,7 @@ pub trait Optimizer {
         gradients: &mut Gradients,
         settings: &StepSettings,
         matrices: &[RowMatrix],
-    ) -> Result<(StepReport, Vec<Rescaled>), OptimError> {
-        let report = self.step(params, gradients, settings)?;
-        let rescale = |matrix: &RowMatrix| rows::rescale_rows(params.values_mut(matrix.weight), matrix.unit());
-        Ok((report, matrices.iter().map(rescale).collect::<Result<_, _>>()?))
-    }
+    ) -> Result<(StepReport, Vec<Rescaled>), OptimError>;
 
     /// Steps made so far.
     fn steps(&self) -> u64;
@@ -155,15 +153,6 @@ pub trait Optimizer {
 impl<O: Optimizer + ?Sized> Optimizer for Box<O> {
     fn start(&mut self, params: &mut Params) -> Result<StepReport, OptimError> {
         (**self).start(params)
-    }
-
-    fn step(
-        &mut self,
-        params: &mut Params,
-        gradients: &mut Gradients,
-        settings: &StepSettings,
-    ) -> Result<StepReport, OptimError> {
-        (**self).step(params, gradients, settings)
     }
 
     fn step_rows(

@@ -26,16 +26,6 @@ impl Sgd {
 }
 
 impl Optimizer for Sgd {
-    fn step(
-        &mut self,
-        params: &mut Params,
-        gradients: &mut Gradients,
-        settings: &StepSettings,
-    ) -> Result<StepReport, OptimError> {
-        let (report, _) = self.step_rows(params, gradients, settings, &[])?;
-        Ok(report)
-    }
-
     fn step_rows(
         &mut self,
         params: &mut Params,

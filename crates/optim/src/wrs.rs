@@ -10,8 +10,9 @@ use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 use wrs_nn::{Buffer, Gradients, ParamId, Params};
+use wrs_ops::rows::rescale_rows;
 
-use crate::{Groups, OptimError, Optimizer, OptimizerState, RowMatrix, SavedState, StepReport, StepSettings};
+use crate::{Groups, OptimError, Optimizer, OptimizerState, Rescaled, RowMatrix, SavedState, StepReport, StepSettings};
 
 pub(crate) mod report;
 pub(crate) mod target;
@@ -182,6 +183,19 @@ impl<O: Optimizer> Optimizer for Wrs<O> {
         let mut report = self.inner.step(params, gradients, settings)?;
         report.rescale = Some(self.rescale(params)?);
         Ok(report)
+    }
+
+    fn step_rows(
+        &mut self,
+        params: &mut Params,
+        gradients: &mut Gradients,
+        settings: &StepSettings,
+        matrices: &[RowMatrix],
+    ) -> Result<(StepReport, Vec<Rescaled>), OptimError> {
+        // What somebody else rescales comes behind what is rescaled here.
+        let report = self.step(params, gradients, settings)?;
+        let rescale = |matrix: &RowMatrix| rescale_rows(params.values_mut(matrix.weight), matrix.unit());
+        Ok((report, matrices.iter().map(rescale).collect::<Result<_, _>>()?))
     }
 
     fn steps(&self) -> u64 {

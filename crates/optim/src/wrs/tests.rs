@@ -85,6 +85,17 @@ fn rows_rescaled_in_the_steps_own_walk_are_those_of_a_second_walk() {
     }
 }
 
+#[test]
+fn a_rescaling_around_a_rescaling_has_both() {
+    let mut params = tiny_net(5);
+    let outer = WrsConfig { select: Select::AllWeights, angles: false, ..every(1) };
+    let mut both = Wrs::new(sgd(&params, every(1)), &params, outer).unwrap();
+    assert_eq!(step(&mut both, &mut params, 0).rescale.unwrap().tensors.len(), 4);
+    for name in FILTERS.into_iter().chain(["head.weight", "linear.weight"]) {
+        assert!(norms(&params, name).iter().all(|norm| (norm - 1.0).abs() < 1e-6), "{name}");
+    }
+}
+
 proptest! {
     #[test]
     fn a_rescale_keeps_directions_and_gives_norm_one_once_and_for_all(seed in any::<u64>(), magnitude in -6i32..6) {
