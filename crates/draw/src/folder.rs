@@ -1,6 +1,7 @@
 //! A folder that files about pictures are written into, named after the pictures.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Display;
 use std::path::{Path, PathBuf};
 
 use image::RgbImage;
@@ -31,6 +32,13 @@ pub enum FolderError {
         /// Why.
         reason: String,
     },
+}
+
+impl FolderError {
+    /// A file that is not written, for that reason.
+    pub fn failed(target: &Path, reason: &impl Display) -> Self {
+        Self::Write { path: target.display().to_string(), reason: reason.to_string() }
+    }
 }
 
 /// Where the files about some pictures go.
@@ -75,6 +83,42 @@ impl OutputFolder {
     }
 }
 
+/// The files about some pictures that are wanted, each of a kind `K`.
+#[derive(Clone, Debug)]
+pub struct PlannedFiles<K> {
+    folder: OutputFolder,
+    wanted: BTreeSet<K>,
+}
+
+impl<K: Ord> PlannedFiles<K> {
+    /// Files of the wanted kinds about these pictures; nothing is made yet.
+    ///
+    /// # Errors
+    /// [`FolderError::Collision`].
+    pub fn new(folder: &Path, wanted: impl IntoIterator<Item = K>, pictures: &[PathBuf]) -> Result<Self, FolderError> {
+        Ok(Self { folder: OutputFolder::new(folder, pictures)?, wanted: wanted.into_iter().collect() })
+    }
+
+    /// As [`OutputFolder::file`]; none of a kind that is not wanted.
+    ///
+    /// # Errors
+    /// [`FolderError::Overwrites`].
+    pub fn file(
+        &self,
+        kind: &K,
+        folder: Option<&str>,
+        picture: &Path,
+        extension: &str,
+    ) -> Result<Option<PathBuf>, FolderError> {
+        self.wanted.contains(kind).then(|| self.folder.file(folder, picture, extension)).transpose()
+    }
+
+    /// As [`OutputFolder::path`], for what belongs to all pictures together; none of a kind that is not wanted.
+    pub fn path(&self, kind: &K, name: &str) -> Option<PathBuf> {
+        self.wanted.contains(kind).then(|| self.folder.path(name))
+    }
+}
+
 /// The name of a picture without its extension, which the files about it bear.
 pub fn stem(picture: &Path) -> String {
     picture.file_stem().map_or_else(|| "picture".into(), |stem| stem.to_string_lossy().into_owned())
@@ -86,7 +130,7 @@ pub fn stem(picture: &Path) -> String {
 /// [`FolderError::Write`].
 pub fn write_png(picture: &RgbImage, target: &Path) -> Result<(), FolderError> {
     make_folder_of(target)?;
-    picture.save(target).map_err(|e| failed(target, &e))
+    picture.save(target).map_err(|e| FolderError::failed(target, &e))
 }
 
 /// Writes a file, making its folder.
@@ -95,16 +139,12 @@ pub fn write_png(picture: &RgbImage, target: &Path) -> Result<(), FolderError> {
 /// [`FolderError::Write`].
 pub fn write_file(target: &Path, bytes: &[u8]) -> Result<(), FolderError> {
     make_folder_of(target)?;
-    std::fs::write(target, bytes).map_err(|e| failed(target, &e))
+    std::fs::write(target, bytes).map_err(|e| FolderError::failed(target, &e))
 }
 
 fn make_folder_of(target: &Path) -> Result<(), FolderError> {
     let folder = target.parent().unwrap_or(Path::new("."));
-    std::fs::create_dir_all(folder).map_err(|e| failed(target, &e))
-}
-
-fn failed(target: &Path, reason: &dyn std::fmt::Display) -> FolderError {
-    FolderError::Write { path: target.display().to_string(), reason: reason.to_string() }
+    std::fs::create_dir_all(folder).map_err(|e| FolderError::failed(target, &e))
 }
 
 #[cfg(test)]
@@ -122,6 +162,20 @@ mod tests {
         assert!(matches!(folder.file(None, &given, "png"), Err(FolderError::Overwrites(_))));
         assert_eq!(folder.file(Some("masks"), &given, "png").unwrap(), dir.path().join("masks/x.png"));
         assert_eq!(folder.file(None, &given, "txt").unwrap(), dir.path().join("x.txt"));
+    }
+
+    #[test]
+    fn files_of_unwanted_kinds_are_none_and_refused_for_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let given = dir.path().join("x.png");
+        RgbImage::new(1, 1).save(&given).unwrap();
+        let files = PlannedFiles::new(dir.path(), ["drawing", "table"], std::slice::from_ref(&given)).unwrap();
+        assert_eq!(files.file(&"text", None, &given, "png").unwrap(), None, "what would overwrite is not wanted");
+        assert!(matches!(files.file(&"drawing", None, &given, "png"), Err(FolderError::Overwrites(_))));
+        let drawn = files.file(&"drawing", Some("drawn"), &given, "png").unwrap();
+        assert_eq!(drawn, Some(dir.path().join("drawn/x.png")));
+        assert_eq!(files.path(&"table", "all.csv"), Some(dir.path().join("all.csv")));
+        assert_eq!(files.path(&"document", "all.json"), None);
     }
 
     #[test]

@@ -19,7 +19,7 @@ pub use colour::{class_colour, ink_on};
 pub use crop::crop;
 pub use density::{DensityOverlay, overlay_density};
 pub use error::DrawError;
-pub use folder::{FolderError, OutputFolder, stem, write_file, write_png};
+pub use folder::{FolderError, OutputFolder, PlannedFiles, stem, write_file, write_png};
 pub use grid::grid;
 pub use legend::{LegendEntry, legend};
 pub use masks::{MaskStyle, blend_labels, overlay};

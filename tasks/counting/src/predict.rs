@@ -7,7 +7,7 @@
 //! | json | `predictions.json`, every picture with its count |
 //! | arrays | `densities/STEM.safetensors`, the density alone: `density`, `[h, w]`, f32, people per cell |
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use image::RgbImage;
@@ -15,7 +15,7 @@ use safetensors::tensor::{Dtype, TensorView, serialize};
 use serde::{Deserialize, Serialize};
 use wrs_datasets::ImageRgb8;
 use wrs_datasets::counting::CountingRecord;
-use wrs_draw::{DensityOverlay, FolderError, OutputFolder, grid, overlay_density, stem, write_file, write_png};
+use wrs_draw::{DensityOverlay, FolderError, PlannedFiles, grid, overlay_density, stem, write_file, write_png};
 use wrs_ops::conv::Algorithms;
 
 use crate::error::CountingError;
@@ -43,10 +43,7 @@ pub enum Output {
 
 /// What is written, and where.
 #[derive(Clone, Debug)]
-pub struct Outputs {
-    folder: OutputFolder,
-    wanted: BTreeSet<Output>,
-}
+pub struct Outputs(PlannedFiles<Output>);
 
 impl Outputs {
     /// Plans the files of these pictures.
@@ -58,7 +55,7 @@ impl Outputs {
         wanted: impl IntoIterator<Item = Output>,
         pictures: &[PathBuf],
     ) -> Result<Self, CountingError> {
-        let outputs = Self { folder: OutputFolder::new(folder, pictures)?, wanted: wanted.into_iter().collect() };
+        let outputs = Self(PlannedFiles::new(folder, wanted, pictures)?);
         for path in pictures {
             outputs.picture(path)?;
             outputs.array(path)?;
@@ -67,12 +64,11 @@ impl Outputs {
     }
 
     fn picture(&self, of: &Path) -> Result<Option<PathBuf>, FolderError> {
-        self.wanted.contains(&Output::Pictures).then(|| self.folder.file(None, of, "png")).transpose()
+        self.0.file(&Output::Pictures, None, of, "png")
     }
 
     fn array(&self, of: &Path) -> Result<Option<PathBuf>, FolderError> {
-        let file = || self.folder.file(Some("densities"), of, "safetensors");
-        self.wanted.contains(&Output::Arrays).then(file).transpose()
+        self.0.file(&Output::Arrays, Some("densities"), of, "safetensors")
     }
 
     /// Writes what belongs to all pictures together; gives the files.
@@ -81,26 +77,20 @@ impl Outputs {
     /// [`CountingError::Folder`].
     pub fn write_all(&self, predicted: &[PredictedPicture]) -> Result<Vec<PathBuf>, CountingError> {
         let mut written = Vec::new();
-        if self.wanted.contains(&Output::Csv) {
+        if let Some(path) = self.0.path(&Output::Csv, "counts.csv") {
             let rows: Vec<(String, f64)> = predicted.iter().map(|of| (stem(&of.path), of.count)).collect();
-            let path = self.folder.path("counts.csv");
             let mut table = Vec::new();
             wrs_eval::write_predicted_counts(&mut table, &rows)?;
             write_file(&path, &table)?;
             written.push(path);
         }
-        if self.wanted.contains(&Output::Json) {
-            let path = self.folder.path("predictions.json");
-            let document = serde_json::to_vec_pretty(predicted).map_err(|e| failed(&path, &e))?;
+        if let Some(path) = self.0.path(&Output::Json, "predictions.json") {
+            let document = serde_json::to_vec_pretty(predicted).map_err(|e| FolderError::failed(&path, &e))?;
             write_file(&path, &document)?;
             written.push(path);
         }
         Ok(written)
     }
-}
-
-fn failed(path: &Path, reason: &impl ToString) -> FolderError {
-    FolderError::Write { path: path.display().to_string(), reason: reason.to_string() }
 }
 
 /// What is in one file.
@@ -205,8 +195,9 @@ fn overlay(picture: &ImageRgb8, counted: &Counted, truth: Option<&Seen>) -> Resu
 fn write_density(counted: &Counted, target: &Path) -> Result<(), CountingError> {
     let map = &counted.density;
     let bytes: Vec<u8> = map.cells.iter().flat_map(|cell| cell.to_le_bytes()).collect();
-    let view = TensorView::new(Dtype::F32, vec![map.height, map.width], &bytes).map_err(|e| failed(target, &e))?;
+    let view = TensorView::new(Dtype::F32, vec![map.height, map.width], &bytes)
+        .map_err(|e| FolderError::failed(target, &e))?;
     let stride = HashMap::from([("stride".to_owned(), STRIDE.to_string())]);
-    let file = serialize([("density", view)], Some(stride)).map_err(|e| failed(target, &e))?;
+    let file = serialize([("density", view)], Some(stride)).map_err(|e| FolderError::failed(target, &e))?;
     Ok(write_file(target, &file)?)
 }

@@ -6,15 +6,14 @@
 //! | masks | `masks/STEM.png`, the class of every pixel, VOC's palette |
 //! | json | `predictions.json`, every picture with the shares of its classes |
 
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use image::RgbImage;
 use serde::{Deserialize, Serialize};
 use wrs_datasets::ImageRgb8;
 use wrs_datasets::image::probe;
-use wrs_datasets::label_map::{LabelMap, LabelMapError, encode_label_map, voc_palette};
-use wrs_draw::{FolderError, MaskStyle, OutputFolder, grid, write_file, write_png};
+use wrs_datasets::label_map::{LabelMap, encode_label_map, voc_palette};
+use wrs_draw::{FolderError, MaskStyle, PlannedFiles, grid, write_file, write_png};
 use wrs_ops::conv::Algorithms;
 
 use crate::error::SegmentationError;
@@ -42,10 +41,7 @@ pub enum Output {
 
 /// What is written, and where.
 #[derive(Clone, Debug)]
-pub struct Outputs {
-    folder: OutputFolder,
-    wanted: BTreeSet<Output>,
-}
+pub struct Outputs(PlannedFiles<Output>);
 
 impl Outputs {
     /// Plans the files of these pictures.
@@ -57,7 +53,7 @@ impl Outputs {
         wanted: impl IntoIterator<Item = Output>,
         pictures: &[PathBuf],
     ) -> Result<Self, SegmentationError> {
-        let outputs = Self { folder: OutputFolder::new(folder, pictures)?, wanted: wanted.into_iter().collect() };
+        let outputs = Self(PlannedFiles::new(folder, wanted, pictures)?);
         for path in pictures {
             outputs.picture(path)?;
             outputs.mask(path)?;
@@ -66,11 +62,11 @@ impl Outputs {
     }
 
     fn picture(&self, of: &Path) -> Result<Option<PathBuf>, FolderError> {
-        self.wanted.contains(&Output::Pictures).then(|| self.folder.file(None, of, "png")).transpose()
+        self.0.file(&Output::Pictures, None, of, "png")
     }
 
     fn mask(&self, of: &Path) -> Result<Option<PathBuf>, FolderError> {
-        self.wanted.contains(&Output::Masks).then(|| self.folder.file(Some("masks"), of, "png")).transpose()
+        self.0.file(&Output::Masks, Some("masks"), of, "png")
     }
 
     /// Writes what belongs to all pictures together; gives the file, if one is wanted.
@@ -78,13 +74,8 @@ impl Outputs {
     /// # Errors
     /// [`SegmentationError::Folder`].
     pub fn write_all(&self, predicted: &[PredictedPicture]) -> Result<Option<PathBuf>, SegmentationError> {
-        if !self.wanted.contains(&Output::Json) {
-            return Ok(None);
-        }
-        let path = self.folder.path("predictions.json");
-        let failed =
-            |e: serde_json::Error| FolderError::Write { path: path.display().to_string(), reason: e.to_string() };
-        write_file(&path, &serde_json::to_vec_pretty(predicted).map_err(failed)?)?;
+        let Some(path) = self.0.path(&Output::Json, "predictions.json") else { return Ok(None) };
+        write_file(&path, &serde_json::to_vec_pretty(predicted).map_err(|e| FolderError::failed(&path, &e))?)?;
         Ok(Some(path))
     }
 }
@@ -206,8 +197,7 @@ pub fn contact_sheet(
 /// # Errors
 /// [`SegmentationError::Folder`].
 pub fn write_mask(labels: &LabelMap, target: &Path) -> Result<(), SegmentationError> {
-    let failed = |e: LabelMapError| FolderError::Write { path: target.display().to_string(), reason: e.to_string() };
-    let png = encode_label_map(labels, &voc_palette()).map_err(failed)?;
+    let png = encode_label_map(labels, &voc_palette()).map_err(|e| FolderError::failed(target, &e))?;
     Ok(write_file(target, &png)?)
 }
 

@@ -8,13 +8,12 @@
 //! | txt | `labels/STEM.txt`, a line `class cx cy w h score` a box, fractions of the picture's sides |
 //! | crops | `crops/CLASS/STEM-N.png`, N from 1, best first |
 
-use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use image::RgbImage;
 use serde::{Deserialize, Serialize};
-use wrs_draw::{FolderError, LabelledBox, OutputFolder, crop, draw_boxes, stem, write_file, write_png};
+use wrs_draw::{FolderError, LabelledBox, PlannedFiles, crop, draw_boxes, stem, write_file, write_png};
 use wrs_eval::{Detection, write_detections};
 
 use super::{PredictedBox, PredictedPicture};
@@ -38,10 +37,7 @@ pub enum Output {
 
 /// What is written, and where.
 #[derive(Clone, Debug)]
-pub struct Outputs {
-    folder: OutputFolder,
-    wanted: BTreeSet<Output>,
-}
+pub struct Outputs(PlannedFiles<Output>);
 
 impl Outputs {
     /// Plans the files of these pictures.
@@ -53,13 +49,15 @@ impl Outputs {
         wanted: impl IntoIterator<Item = Output>,
         pictures: &[PathBuf],
     ) -> Result<Self, DetectionError> {
-        let outputs = Self { folder: OutputFolder::new(folder, pictures)?, wanted: wanted.into_iter().collect() };
-        if outputs.wanted.contains(&Output::Pictures) {
-            for path in pictures {
-                outputs.folder.file(None, path, "png")?;
-            }
+        let outputs = Self(PlannedFiles::new(folder, wanted, pictures)?);
+        for path in pictures {
+            outputs.picture(path)?;
         }
         Ok(outputs)
+    }
+
+    fn picture(&self, of: &Path) -> Result<Option<PathBuf>, FolderError> {
+        self.0.file(&Output::Pictures, None, of, "png")
     }
 
     /// Writes what belongs to one picture.
@@ -71,30 +69,18 @@ impl Outputs {
         predicted: &mut PredictedPicture,
         picture: &RgbImage,
     ) -> Result<(), DetectionError> {
-        if self.wanted.contains(&Output::Txt) {
-            let path = self.folder.file(Some("labels"), &predicted.path, "txt")?;
+        if let Some(path) = self.0.file(&Output::Txt, Some("labels"), &predicted.path, "txt")? {
             write_file(&path, label_lines(predicted).as_bytes())?;
         }
-        if self.wanted.contains(&Output::Crops) {
-            self.write_crops(predicted, picture)?;
+        if let Some(folder) = self.0.path(&Output::Crops, "crops") {
+            write_crops(predicted, picture, &folder)?;
         }
-        if self.wanted.contains(&Output::Pictures) {
+        if let Some(target) = self.picture(&predicted.path)? {
             let boxes: Vec<LabelledBox> = predicted.detections.iter().map(labelled).collect();
-            let (mut drawn, target) = (picture.clone(), self.folder.file(None, &predicted.path, "png")?);
+            let mut drawn = picture.clone();
             draw(&mut drawn, &boxes)?;
             write_png(&drawn, &target)?;
             predicted.drawn = Some(target);
-        }
-        Ok(())
-    }
-
-    fn write_crops(&self, predicted: &PredictedPicture, picture: &RgbImage) -> Result<(), DetectionError> {
-        for (i, found) in predicted.detections.iter().enumerate() {
-            // A box clipped to nothing has nothing to show; it stands in the other outputs.
-            if let Some(cut) = crop(picture, found.xyxy.map(|edge| edge as f32)) {
-                let name = format!("{}-{}.png", stem(&predicted.path), i + 1);
-                write_png(&cut, &self.folder.path("crops").join(file_name(&found.class)).join(name))?;
-            }
         }
         Ok(())
     }
@@ -111,14 +97,12 @@ impl Outputs {
         category_ids: &[u64],
     ) -> Result<Vec<PathBuf>, DetectionError> {
         let mut written = Vec::new();
-        if self.wanted.contains(&Output::Json) {
-            let path = self.folder.path("predictions.json");
-            let json = serde_json::to_vec_pretty(predicted).map_err(|e| failed(&path)(e.to_string()))?;
+        if let Some(path) = self.0.path(&Output::Json, "predictions.json") {
+            let json = serde_json::to_vec_pretty(predicted).map_err(|e| FolderError::failed(&path, &e))?;
             write_file(&path, &json)?;
             written.push(path);
         }
-        if self.wanted.contains(&Output::Coco) {
-            let path = self.folder.path("coco.json");
+        if let Some(path) = self.0.path(&Output::Coco, "coco.json") {
             let mut json = Vec::new();
             write_detections(&mut json, &coco_results(predicted, category_ids)?)?;
             write_file(&path, &json)?;
@@ -126,6 +110,17 @@ impl Outputs {
         }
         Ok(written)
     }
+}
+
+fn write_crops(predicted: &PredictedPicture, picture: &RgbImage, folder: &Path) -> Result<(), FolderError> {
+    for (i, found) in predicted.detections.iter().enumerate() {
+        // A box clipped to nothing has nothing to show; it stands in the other outputs.
+        if let Some(cut) = crop(picture, found.xyxy.map(|edge| edge as f32)) {
+            let name = format!("{}-{}.png", stem(&predicted.path), i + 1);
+            write_png(&cut, &folder.join(file_name(&found.class)).join(name))?;
+        }
+    }
+    Ok(())
 }
 
 fn coco_results(predicted: &[PredictedPicture], category_ids: &[u64]) -> Result<Vec<Detection>, DetectionError> {
@@ -174,11 +169,6 @@ pub(super) fn label(class: &str, score: f32) -> String {
 
 pub(super) fn draw(picture: &mut RgbImage, boxes: &[LabelledBox]) -> Result<(), DetectionError> {
     Ok(draw_boxes(picture, boxes)?)
-}
-
-fn failed(target: &Path) -> impl FnOnce(String) -> DetectionError {
-    let path = target.display().to_string();
-    |reason| FolderError::Write { path, reason }.into()
 }
 
 /// A class's name as a folder's: no separators, no dots in front.
