@@ -6,11 +6,13 @@ mod curve;
 mod fill;
 mod parity;
 mod rule;
+mod torchvision;
 
 pub use curve::{curve_model, judge_curve};
 pub use fill::{fill, uniform};
 pub use parity::judge_parity;
 pub use rule::{Finding, Report};
+pub use torchvision::Torchvision;
 
 use wrs_nn::{NnError, Params, Pass, Value};
 

@@ -5,15 +5,13 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stdout)] // tests, which tell what they measure
 
-use std::path::PathBuf;
-
 use wrs_backbones::{Vgg, VggConfig, VggDepth};
 use wrs_counting::init::load_init;
 use wrs_counting::model::CsrNet;
 use wrs_counting::net::{Backend, HeadActivation, ModelConfig};
-use wrs_nn::{Dims, InputGradient, ParamsBuilder, Pass};
+use wrs_golden::Torchvision;
+use wrs_nn::{InputGradient, ParamsBuilder, Pass};
 use wrs_ops::conv::Algorithms;
-use wrs_weights::TensorFile;
 
 /// Over the largest value.
 const TOLERANCE: f32 = 2e-5;
@@ -21,31 +19,9 @@ const TOLERANCE: f32 = 2e-5;
 /// Stages of the front end: its last map lies before the fourth pooling.
 const STAGES: usize = 4;
 
-fn folder() -> PathBuf {
-    PathBuf::from(std::env::var("WRS_TEST_TORCHVISION").unwrap_or_default())
-}
-
-/// Other tests that are ignored want other data.
-fn is_asked() -> bool {
-    std::env::var("WRS_TEST_TORCHVISION").is_ok()
-}
-
-/// A tensor of a golden, `[1, C, H, W]`, as `[1, H, W, C]`.
-fn golden(name: &str, tensor: &str) -> (Dims, Vec<f32>) {
-    let file = TensorFile::open(&folder().join(format!("{name}.golden.safetensors"))).unwrap();
-    let entry = file.get(tensor).unwrap();
-    let [n, c, h, w] = entry.shape[..] else { panic!("{:?}", entry.shape) };
-    let values = file.values(entry).unwrap();
-    let turned = (0..h * w).flat_map(|at| values[at..].iter().step_by(h * w).copied()).collect();
-    (Dims { n, h, w, c }, turned)
-}
-
 fn starts(name: &str, batch_norm: bool) {
-    if !is_asked() {
-        return;
-    }
-    let (dims, pixels) = golden(name, "x");
-    let (out, expected) = golden(name, "out");
+    let Some(torchvision) = Torchvision::asked(&format!("{name}.pth")) else { return };
+    let (dims, pixels) = torchvision.golden(name, "x").unwrap();
     let config = ModelConfig {
         backend: Backend::B,
         batch_norm,
@@ -55,9 +31,9 @@ fn starts(name: &str, batch_norm: bool) {
         norm_eps: 1e-5,
         norm_momentum: 0.1,
     };
-    for form in ["", "_legacy"] {
+    for path in torchvision.weights(name) {
         let (_, mut params) = CsrNet::new(&config, 7);
-        let start = load_init(&folder().join(format!("{name}{form}.pth")), &config, &mut params).unwrap();
+        let start = load_init(&path, &config, &mut params).unwrap();
         println!("{}", start.lines.join("\n"));
         assert!(start.uncalibrated.is_none());
         // The front end by itself, with the numbers that were loaded.
@@ -73,11 +49,8 @@ fn starts(name: &str, batch_norm: bool) {
         let mut pass = Pass::eval(&own, Algorithms::Fast);
         let x = pass.input(dims, pixels.clone().into(), InputGradient::Skipped);
         let got = front.last_map(&mut pass, &x).unwrap();
-        assert_eq!(got.dims(), out);
-        let largest = expected.iter().fold(0.0, |m: f32, v| m.max(v.abs()));
-        let pairs = got.buffer().host().iter().zip(&expected);
-        let difference = pairs.fold(0.0, |m: f32, (a, b)| m.max((a - b).abs())) / largest;
-        println!("{name}{form}: largest difference {difference:.1e} of the largest value {largest:.3}");
+        let difference = torchvision.difference(name, "out", &got).unwrap();
+        println!("{}: largest difference {difference:.1e} of the largest value", path.display());
         assert!(difference < TOLERANCE);
     }
 }

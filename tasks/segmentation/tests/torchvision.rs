@@ -8,10 +8,11 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stdout)] // tests, which tell what they measure
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use wrs_backbones::{Backbone, OutputStride, ResNet, ResNetConfig, ResNetDepth};
-use wrs_nn::{Dims, InputGradient, ParamsBuilder, Pass, Value};
+use wrs_golden::Torchvision;
+use wrs_nn::{InputGradient, ParamsBuilder, Pass, Value};
 use wrs_ops::conv::Algorithms;
 use wrs_segmentation::init::load_init;
 use wrs_segmentation::model::DeepLabV3;
@@ -21,56 +22,21 @@ use wrs_weights::{Metadata, Strictness, TensorFile, load_into, safetensors};
 /// Over the largest value: some hundred layers of f32 sums in another order.
 const TOLERANCE: f32 = 2e-5;
 
-fn folder() -> PathBuf {
-    PathBuf::from(std::env::var("WRS_TEST_TORCHVISION").unwrap_or_default())
-}
-
-/// Other tests that are ignored want other data.
-fn is_asked() -> bool {
-    std::env::var("WRS_TEST_TORCHVISION").is_ok()
-}
-
-/// A tensor of a golden, `[B, C, H, W]`, as `[B, H, W, C]`.
-fn golden(name: &str, tensor: &str) -> (Dims, Vec<f32>) {
-    let file = TensorFile::open(&folder().join(format!("{name}.golden.safetensors"))).unwrap();
-    let entry = file.get(tensor).unwrap();
-    let [n, c, h, w] = entry.shape[..] else { panic!("{:?}", entry.shape) };
-    let values = file.values(entry).unwrap();
-    let at = |i: usize| {
-        let (n, y, x, c_) = (i / c / w / h, i / c / w % h, i / c % w, i % c);
-        values[((n * c + c_) * h + y) * w + x]
-    };
-    (Dims { n, h, w, c }, (0..values.len()).map(at).collect())
-}
-
-fn assert_same(name: &str, tensor: &str, got: &Value) {
-    let (dims, expected) = golden(name, tensor);
-    assert_eq!(got.dims(), dims);
-    let largest = expected.iter().fold(0.0, |m: f32, v| m.max(v.abs()));
-    let pairs = got.buffer().host().iter().zip(&expected);
-    let difference = pairs.fold(0.0, |m: f32, (a, b)| m.max((a - b).abs())) / largest;
-    println!("{name} {tensor}: largest difference {difference:.1e} of the largest value {largest:.3}");
+fn assert_same(torchvision: &Torchvision, name: &str, tensor: &str, got: &Value) {
+    let difference = torchvision.difference(name, tensor, got).unwrap();
+    println!("{name} {tensor}: largest difference {difference:.1e} of the largest value");
     assert!(difference < TOLERANCE);
 }
 
-fn files(name: &str) -> [PathBuf; 2] {
-    ["pth", "legacy"].map(|form| match form {
-        "pth" => folder().join(format!("{name}.pth")),
-        _ => folder().join(format!("{name}_legacy.pth")),
-    })
-}
-
-fn input(pass: &mut Pass<'_>, name: &str) -> Value {
-    let (dims, pixels) = golden(name, "x");
+fn input(torchvision: &Torchvision, pass: &mut Pass<'_>, name: &str) -> Value {
+    let (dims, pixels) = torchvision.golden(name, "x").unwrap();
     pass.input(dims, pixels.into(), InputGradient::Skipped)
 }
 
 #[test]
 #[ignore = "needs WRS_TEST_TORCHVISION"]
 fn deeplabv3_computes_what_torchvision_does() {
-    if !is_asked() {
-        return;
-    }
+    let Some(torchvision) = Torchvision::asked("deeplabv3_resnet101") else { return };
     let config = ModelConfig {
         depth: ResNetDepth::R101,
         output_stride: OutputStride::Eight,
@@ -85,30 +51,28 @@ fn deeplabv3_computes_what_torchvision_does() {
         norm_momentum: 0.1,
     };
     let name = "deeplabv3_resnet101";
-    for path in files(name) {
+    for path in torchvision.weights(name) {
         let (net, mut params) = DeepLabV3::new(&config, 21, 7);
         let lines = load_init(&path, &mut params).unwrap();
         let n = params.iter().len();
         assert_eq!(lines, [format!("init    {}: {n} of {n} tensors loaded", path.display())]);
         for algorithms in [Algorithms::Exact, Algorithms::Fast] {
             let mut pass = Pass::eval(&params, algorithms);
-            let x = input(&mut pass, name);
+            let x = input(&torchvision, &mut pass, name);
             let outputs = net.forward(&mut pass, &x).unwrap();
-            assert_same(name, "out", &outputs.logits);
-            assert_same(name, "aux", &outputs.auxiliary.unwrap());
+            assert_same(&torchvision, name, "out", &outputs.logits);
+            assert_same(&torchvision, name, "aux", &outputs.auxiliary.unwrap());
         }
-        safetensors::save(&params, &Metadata::new(), &folder().join("ours.safetensors")).unwrap();
+        safetensors::save(&params, &Metadata::new(), &torchvision.path("ours.safetensors")).unwrap();
     }
 }
 
 #[test]
 #[ignore = "needs WRS_TEST_TORCHVISION"]
 fn resnet101_computes_what_torchvision_does() {
-    if !is_asked() {
-        return;
-    }
+    let Some(torchvision) = Torchvision::asked("resnet101") else { return };
     let name = "resnet101";
-    for path in files(name) {
+    for path in torchvision.weights(name) {
         let mut builder = ParamsBuilder::new();
         let net = ResNet::new(&mut builder.root(), &ResNetConfig::new(ResNetDepth::R101));
         let mut params = builder.build(7);
@@ -116,8 +80,8 @@ fn resnet101_computes_what_torchvision_does() {
         assert_eq!((report.loaded, report.missing.len()), (params.iter().len(), 0));
         assert_eq!(report.unexpected, ["fc.bias", "fc.weight"]);
         let mut pass = Pass::eval(&params, Algorithms::Fast);
-        let x = input(&mut pass, name);
-        assert_same(name, "out", net.forward(&mut pass, &x).unwrap().last().unwrap());
+        let x = input(&torchvision, &mut pass, name);
+        assert_same(&torchvision, name, "out", net.forward(&mut pass, &x).unwrap().last().unwrap());
     }
 }
 
@@ -125,10 +89,8 @@ fn resnet101_computes_what_torchvision_does() {
 #[test]
 #[ignore = "needs WRS_TEST_TORCHVISION"]
 fn a_file_comes_back_from_pytorch_byte_for_byte() {
-    if !is_asked() {
-        return;
-    }
-    let [ours, again] = ["ours.safetensors", "again.safetensors"].map(|name| folder().join(name));
+    let Some(torchvision) = Torchvision::asked("ours.safetensors") else { return };
+    let [ours, again] = ["ours.safetensors", "again.safetensors"].map(|name| torchvision.path(name));
     let open = |path: &Path| TensorFile::open(path).unwrap();
     let (ours, again) = (open(&ours), open(&again));
     assert_eq!(ours.entries().len(), again.entries().len());
