@@ -8,12 +8,11 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use serde_json::Value;
 use tempfile::TempDir;
 use wrs_datasets::counting::{CountingDataset, CountingOptions};
 use wrs_datasets::scenes::{CrowdOptions, write_crowds};
 
-use common::{ends_with, kill_after, succeed, wrs};
+use common::{ends_with, json, kill_after, succeed, train, wrs};
 
 /// A training of seconds: the demo, smaller in every way.  Eleven pictures to train on, in steps of two batches of two.
 const SMALL: [&str; 14] = [
@@ -34,17 +33,9 @@ const SMALL: [&str; 14] = [
 ];
 
 fn small(out: &Path, seed: &str) -> Command {
-    let mut command = wrs();
-    command.args(["train", "demo-counting", "--seed", seed]);
-    for set in SMALL {
-        command.args(["--set", set]);
-    }
-    command.arg("--out").arg(out);
+    let mut command = train("demo-counting", SMALL, out);
+    command.args(["--seed", seed]);
     command
-}
-
-fn json(command: &mut Command) -> Value {
-    serde_json::from_slice(&succeed(command).stdout).unwrap()
 }
 
 #[test]
@@ -160,14 +151,9 @@ fn two_hundred_steps_of_a_narrow_network_beat_the_mean_predictor_in_both_arms() 
     let decay = r#"regularizer={ weight-decay = { weight-decay = 1e-4, decay-scope = "all" } }"#;
     for (name, arm) in [("wrs", None), ("wd", Some(decay))] {
         let (run, table) = (folder.path().join(name), folder.path().join(format!("{name}.csv")));
-        let mut command = wrs();
-        command.args(["train", "demo-counting", "--out"]).arg(&run);
         let smaller = ["steps=200", "evaluate-every=100", "model.width=0.125", "augment.crop=128"];
         let crowds = ["data.source.crowds.train=80", "data.source.crowds.test=20", "data.validation.cut.images=20"];
-        for set in smaller.into_iter().chain(crowds).chain(arm) {
-            command.args(["--set", set]);
-        }
-        succeed(&mut command);
+        succeed(&mut train("demo-counting", smaller.into_iter().chain(crowds).chain(arm), &run));
         let test = json(wrs().arg("eval").arg(&run).args(["--split", "test", "--json", "--save"]).arg(&table));
         let (mae, constant) =
             (test["mae"].as_f64().unwrap(), mean_predictors_error(&fs::read_to_string(&table).unwrap()));

@@ -8,7 +8,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use common::{small, succeed, wrs};
+use common::{refused, small, succeed, wrs};
 
 /// A command that sees this folder as the user's and nobody's settings.
 fn at_home<'a>(command: &'a mut Command, home: &Path) -> &'a mut Command {
@@ -16,12 +16,6 @@ fn at_home<'a>(command: &'a mut Command, home: &Path) -> &'a mut Command {
         command.env_remove(name);
     }
     command.env("HOME", home).env("HF_ENDPOINT", "http://127.0.0.1:9")
-}
-
-fn fail(command: &mut Command) -> (Option<i32>, String) {
-    let output = command.output().unwrap();
-    assert!(!output.status.success(), "{command:?}");
-    (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
 }
 
 /// The small demo for a step, in `out`.
@@ -59,8 +53,8 @@ fn a_name_in_the_hubs_cache_starts_a_run_that_says_which_file_it_was() {
 
     // A file that changes under a reference is another one; a hostile reference leads nowhere.
     fs::write(repository.join("refs/main"), "../../..").unwrap();
-    let (code, text) = fail(step(&folder.path().join("third"), &home).args(["--init", "hub://me/net"]));
-    assert_eq!(code, Some(4), "{text}");
+    let (code, text) = refused(step(&folder.path().join("third"), &home).args(["--init", "hub://me/net"]));
+    assert_eq!(code, 4, "{text}");
     assert!(text.contains("expected the name of a commit, got `../../..`"), "{text}");
     assert!(!folder.path().join("third").exists(), "refused before the run's directory is made");
 }
@@ -69,8 +63,8 @@ fn a_name_in_the_hubs_cache_starts_a_run_that_says_which_file_it_was() {
 fn weights_that_are_not_here_are_told_with_the_mends() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("run");
-    let (code, text) = fail(step(&out, folder.path()).args(["--init", "imagenet/darknet53"]));
-    assert_eq!(code, Some(4), "{text}");
+    let (code, text) = refused(step(&out, folder.path()).args(["--init", "imagenet/darknet53"]));
+    assert_eq!(code, 4, "{text}");
     for part in [
         "weights `imagenet/darknet53` are not on this machine, and the network is not to be used (--offline",
         ".cache/wrs/darknet53.conv.74",
@@ -79,15 +73,12 @@ fn weights_that_are_not_here_are_told_with_the_mends() {
     ] {
         assert!(text.contains(part), "{part}: {text}");
     }
-    let (code, text) = fail(step(&out, folder.path()).arg("--init").arg(folder.path().join("gone.pth")));
-    assert!(
-        code == Some(4) && text.contains("no such file: ") && text.contains("imagenet/vgg16_bn"),
-        "{code:?} {text}"
-    );
-    let (code, text) = fail(step(&out, folder.path()).args(["--init", "hub://net"]));
-    assert!(code == Some(2) && text.contains("hub://OWNER/NAME"), "{code:?} {text}");
-    let (code, text) = fail(step(&out, folder.path()).args(["--set", "init=https://a/b"]));
-    assert!(code == Some(2) && text.contains("download it first"), "{code:?} {text}");
+    let (code, text) = refused(step(&out, folder.path()).arg("--init").arg(folder.path().join("gone.pth")));
+    assert!(code == 4 && text.contains("no such file: ") && text.contains("imagenet/vgg16_bn"), "{code} {text}");
+    let (code, text) = refused(step(&out, folder.path()).args(["--init", "hub://net"]));
+    assert!(code == 2 && text.contains("hub://OWNER/NAME"), "{code} {text}");
+    let (code, text) = refused(step(&out, folder.path()).args(["--set", "init=https://a/b"]));
+    assert!(code == 2 && text.contains("download it first"), "{code} {text}");
     assert!(!out.exists(), "no run was made");
 }
 

@@ -11,7 +11,7 @@ use std::process::Command;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use common::{ends_with, fail, kill_after, succeed, wrs};
+use common::{ends_with, fail, json, kill_after, succeed, train, wrs};
 
 /// A training of seconds: the demo, smaller in every way.  Eleven pictures in batches of four: the last three wait.
 const SMALL: [&str; 13] = [
@@ -31,17 +31,9 @@ const SMALL: [&str; 13] = [
 ];
 
 fn small(out: &Path, threads: &str, workers: &str) -> Command {
-    let mut command = wrs();
-    command.args(["train", "demo-segmentation"]);
-    for set in SMALL {
-        command.args(["--set", set]);
-    }
-    command.args(["--threads", threads, "--workers", workers, "--out"]).arg(out);
+    let mut command = train("demo-segmentation", SMALL, out);
+    command.args(["--threads", threads, "--workers", workers]);
     command
-}
-
-fn json(command: &mut Command) -> Value {
-    serde_json::from_slice(&succeed(command).stdout).unwrap()
 }
 
 #[test]

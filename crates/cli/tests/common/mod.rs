@@ -7,36 +7,21 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-/// A training of seconds: the demo, smaller in every way.
-const SMALL: [&str; 18] = [
-    "train",
-    "demo",
-    "--set",
-    "steps=14",
-    "--set",
-    "checkpoint-every=3",
-    "--set",
-    "evaluate-every=5",
-    "--set",
-    "model.width=0.0625",
-    "--set",
-    "data.source.scenes.train=20",
-    "--set",
-    "data.source.scenes.val=4",
-    "--set",
-    "data.source.scenes.size=64",
-    "--set",
-    "batch=4",
-];
+use serde_json::Value;
 
-const SMALLER: [&str; 8] = [
-    "--set",
+/// A training of seconds: the demo, smaller in every way.
+const SMALL: [&str; 12] = [
+    "steps=14",
+    "checkpoint-every=3",
+    "evaluate-every=5",
+    "model.width=0.0625",
+    "data.source.scenes.train=20",
+    "data.source.scenes.val=4",
+    "data.source.scenes.size=64",
+    "batch=4",
     "nominal-batch=8",
-    "--set",
     "augment.size=64",
-    "--set",
     "evaluation.size=64",
-    "--set",
     "augment.mosaic=0.5",
 ];
 
@@ -44,9 +29,20 @@ pub fn wrs() -> Command {
     Command::new(env!("CARGO_BIN_EXE_wrs"))
 }
 
-pub fn small(out: &Path, threads: &str, workers: &str) -> Command {
+/// The training of a recipe in `out`, with these values of its own.
+pub fn train<'a>(recipe: &str, sets: impl IntoIterator<Item = &'a str>, out: &Path) -> Command {
     let mut command = wrs();
-    command.args(SMALL).args(SMALLER).args(["--threads", threads, "--workers", workers, "--out"]).arg(out);
+    command.args(["train", recipe]);
+    for set in sets {
+        command.args(["--set", set]);
+    }
+    command.arg("--out").arg(out);
+    command
+}
+
+pub fn small(out: &Path, threads: &str, workers: &str) -> Command {
+    let mut command = train("demo", SMALL, out);
+    command.args(["--threads", threads, "--workers", workers]);
     command
 }
 
@@ -61,9 +57,20 @@ pub fn succeed(command: &mut Command) -> Output {
     output
 }
 
+/// What a command that must succeed prints with `--json`.
+pub fn json(command: &mut Command) -> Value {
+    serde_json::from_slice(&succeed(command).stdout).unwrap()
+}
+
 /// Exit code and stderr of a command that must fail.
 pub fn fail(arguments: &[&str]) -> (i32, String) {
-    let output = wrs().args(arguments).output().unwrap();
+    refused(wrs().args(arguments))
+}
+
+/// Exit code and stderr of a command that must fail.
+pub fn refused(command: &mut Command) -> (i32, String) {
+    let output = command.output().unwrap();
+    assert!(!output.status.success(), "{command:?}");
     assert!(output.stdout.is_empty(), "errors go to stderr");
     (output.status.code().unwrap(), String::from_utf8(output.stderr).unwrap())
 }
