@@ -18,6 +18,9 @@ const WEIGHTS: u8 = 4;
 /// The exit code of too little memory.
 const MEMORY: u8 = 5;
 
+/// The exit code of numbers that are no longer finite.
+const DIVERGED: u8 = 6;
+
 /// What was typed makes no sense.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
@@ -74,6 +77,9 @@ pub fn code(error: &anyhow::Error) -> u8 {
     if error.is::<WeightsError>() {
         return WEIGHTS;
     }
+    if let Some(error) = error.downcast_ref::<TrainError>() {
+        return of_train(error);
+    }
     if let Some(error) = error.downcast_ref::<CountingError>() {
         return of_counting(error);
     }
@@ -87,27 +93,38 @@ pub fn code(error: &anyhow::Error) -> u8 {
 fn of_segmentation(error: &SegmentationError) -> u8 {
     use SegmentationError as E;
     match error {
-        E::Recipe(_) | E::Setting(_) | E::Usage(_) => 2,
-        E::Data(_) | E::Loader(_) | E::Score(_) | E::Eval(_) | E::NothingToScore(_) => DATA,
-        E::Weights(_) | E::OtherNetwork { .. } => 4,
         E::Train(error) => of_train(error),
+        E::Usage(_) => 2,
+        E::Data(_) | E::Loader(_) | E::Score(_) | E::Eval(_) | E::NothingToScore(_) => DATA,
+        E::OtherNetwork { .. } => WEIGHTS,
         E::Folder(error) => of_folder(error),
-        E::Diverged(_) => 6,
-        E::OutOfBatches { .. } | E::Nn(_) | E::Shape(_) | E::Loss(_) | E::Draw(_) | E::Submission { .. } => 1,
+        E::Shape(_) | E::Loss(_) | E::Draw(_) | E::Submission { .. } => 1,
     }
 }
 
 fn of_counting(error: &CountingError) -> u8 {
     use CountingError as E;
     match error {
-        E::Recipe(_) | E::Setting(_) | E::Usage(_) => 2,
-        E::Data(_) | E::Loader(_) | E::Score(_) | E::NoCell { .. } => DATA,
-        E::Weights(_) | E::Init(_) => 4,
-        E::TileMemory { .. } => MEMORY,
         E::Train(error) => of_train(error),
+        E::Usage(_) => 2,
+        E::Data(_) | E::Loader(_) | E::Score(_) | E::NoCell { .. } => DATA,
+        E::Init(_) => WEIGHTS,
+        E::TileMemory { .. } => MEMORY,
         E::Folder(error) => of_folder(error),
-        E::Diverged(_) | E::Grid(_) => 6,
-        E::OutOfBatches { .. } | E::Nn(_) | E::Shape(_) | E::Draw(_) => 1,
+        E::Grid(_) => DIVERGED,
+        E::Shape(_) | E::Draw(_) => 1,
+    }
+}
+
+fn of_detection(error: &DetectionError) -> u8 {
+    use DetectionError as E;
+    match error {
+        E::Train(error) => of_train(error),
+        E::Darknet(_) | E::Anchors(_) | E::Usage(_) => 2,
+        E::Data(_) | E::Loader(_) | E::Eval(_) => DATA,
+        E::UnknownWeights { .. } => WEIGHTS,
+        E::Folder(error) => of_folder(error),
+        E::Loss(_) | E::Draw(_) => 1,
     }
 }
 
@@ -118,25 +135,13 @@ fn of_folder(error: &FolderError) -> u8 {
     }
 }
 
-fn of_detection(error: &DetectionError) -> u8 {
-    use DetectionError as E;
-    match error {
-        E::Recipe(_) | E::Setting(_) | E::Darknet(_) | E::Anchors(_) | E::Usage(_) | E::RunDir(_) => 2,
-        E::Data(_) | E::Loader(_) | E::Eval(_) => DATA,
-        E::Weights(_) | E::UnknownWeights { .. } | E::Checkpoint(_) => 4,
-        E::Train(error) => of_train(error),
-        E::Diverged(_) => 6,
-        E::OutOfBatches { .. } | E::Nn(_) | E::Optim(_) | E::Loss(_) | E::Metrics(_) | E::Draw(_) => 1,
-        E::Folder(error) => of_folder(error),
-    }
-}
-
 fn of_train(error: &TrainError) -> u8 {
     use TrainError as E;
     match error {
-        E::RunDir(_) | E::Arms(_) | E::Freeze(_) => 2,
+        E::Recipe(_) | E::Setting(_) | E::RunDir(_) | E::Arms(_) | E::Freeze(_) => 2,
         E::OtherData { .. } => DATA,
-        E::Checkpoint(_) | E::State(_) | E::Weights(_) | E::Origin(_) | E::OtherInit { .. } => 4,
-        E::Metrics(_) | E::Optim(_) | E::Nn(_) => 1,
+        E::Checkpoint(_) | E::State(_) | E::Weights(_) | E::Origin(_) | E::OtherInit { .. } => WEIGHTS,
+        E::Diverged(_) => DIVERGED,
+        E::OutOfBatches { .. } | E::Metrics(_) | E::Optim(_) | E::Nn(_) => 1,
     }
 }

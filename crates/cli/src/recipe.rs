@@ -3,11 +3,10 @@
 use std::path::Path;
 
 use anyhow::Context;
-use wrs_counting::CountingError;
 use wrs_detection::DetectionError;
 use wrs_detection::net::Network;
-use wrs_segmentation::SegmentationError;
-use wrs_train::recipe::{Loaded, RecipeOrSetting, task_of};
+use wrs_train::TrainError;
+use wrs_train::recipe::{Loaded, RecipeOrSetting, TaskRecipe, load, task_of};
 use wrs_train::run_dir::Place;
 use wrs_train::session::{TrainOptions, TrainOutcome};
 use wrs_weights::Origin;
@@ -36,21 +35,18 @@ impl AnyRecipe {
         Ok(match task(recipe)? {
             Task::Detection => {
                 use wrs_detection::recipe::{DataSource, Recipe};
-                let read = |set: &Overrides| Recipe::load(recipe, &text, set).map_err(DetectionError::from);
                 let draws = |of: &Recipe| matches!(of.data.source, DataSource::Scenes(_));
-                Self::Detection(with_data(recipe, data, overrides, read, draws)?)
+                Self::Detection(with_data(recipe, &text, data, overrides, draws)?)
             }
             Task::Segmentation => {
                 use wrs_segmentation::recipe::{DataSource, Recipe};
-                let read = |set: &Overrides| Recipe::load(recipe, &text, set).map_err(SegmentationError::from);
                 let draws = |of: &Recipe| matches!(of.data.source, DataSource::Scenes(_));
-                Self::Segmentation(with_data(recipe, data, overrides, read, draws)?)
+                Self::Segmentation(with_data(recipe, &text, data, overrides, draws)?)
             }
             Task::Counting => {
                 use wrs_counting::recipe::{DataSource, Recipe};
-                let read = |set: &Overrides| Recipe::load(recipe, &text, set).map_err(CountingError::from);
                 let draws = |of: &Recipe| matches!(of.data.source, DataSource::Crowds(_));
-                Self::Counting(with_data(recipe, data, overrides, read, draws)?)
+                Self::Counting(with_data(recipe, &text, data, overrides, draws)?)
             }
         })
     }
@@ -58,9 +54,9 @@ impl AnyRecipe {
     /// What its runs are called.
     pub fn name(&self) -> &str {
         match self {
-            Self::Detection(loaded) => &loaded.recipe.name,
-            Self::Segmentation(loaded) => &loaded.recipe.name,
-            Self::Counting(loaded) => &loaded.recipe.name,
+            Self::Detection(loaded) => &loaded.recipe.training.name,
+            Self::Segmentation(loaded) => &loaded.recipe.training.name,
+            Self::Counting(loaded) => &loaded.recipe.training.name,
         }
     }
 
@@ -85,26 +81,27 @@ impl AnyRecipe {
 
 /// The task of the recipe of that name, or in that file.
 pub fn task(recipe: &str) -> anyhow::Result<Task> {
-    let task = task_of(recipe, &text_of(recipe)?).map_err(|e| DetectionError::from(RecipeOrSetting::from(e)))?;
+    let task = task_of(recipe, &text_of(recipe)?).map_err(|e| TrainError::from(RecipeOrSetting::from(e)))?;
     Task::named(&task, &format_args!("recipe `{recipe}`"))
 }
 
 /// A task's recipe, on the folder that was typed.
-fn with_data<R, E: Into<anyhow::Error>>(
+fn with_data<R: TaskRecipe>(
     recipe: &str,
+    text: &str,
     data: Option<&Path>,
     mut overrides: Overrides,
-    read: impl Fn(&Overrides) -> Result<Loaded<R>, E>,
     draws_its_own: impl Fn(&R) -> bool,
 ) -> anyhow::Result<Loaded<R>> {
+    let read = |set: &Overrides| load::<R>(recipe, text, set).map_err(TrainError::from);
     if let Some(data) = data {
-        if draws_its_own(&read(&overrides).map_err(Into::into)?.recipe) {
+        if draws_its_own(&read(&overrides)?.recipe) {
             let text = format!("--data: recipe `{recipe}` draws its own data\nhelp: leave --data away");
             return Err(exit::usage(text));
         }
         overrides.push(("data.source.folder.root".to_owned(), absolute("--data", data)?));
     }
-    read(&overrides).map_err(Into::into)
+    Ok(read(&overrides)?)
 }
 
 /// The recipes that come with the program: name and text.

@@ -3,12 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use wrs_counting::CountingError;
 use wrs_counting::recipe::EvaluationSettings;
-use wrs_detection::DetectionError;
 use wrs_detection::darknet_source::{DarknetSource, Resize};
 use wrs_detection::saved::SavedNet;
-use wrs_segmentation::SegmentationError;
+use wrs_train::TrainError;
 use wrs_train::run_dir::RunFiles;
 use wrs_weights::Format;
 
@@ -55,17 +53,22 @@ pub fn refuse_darknet(flags: &DarknetFlags) -> anyhow::Result<()> {
     Err(exit::usage(format!("{text}\nhelp: leave them away")))
 }
 
+/// The weights that were named, and the run they belong to: the best of a run, or a file.
+fn weights_of(named: &Path) -> Result<(PathBuf, Option<RunFiles>), TrainError> {
+    let run = named.is_dir().then(|| RunFiles::at(named)).transpose()?;
+    let path = run.as_ref().map_or_else(|| named.to_owned(), RunFiles::best);
+    Ok((path, run))
+}
+
 /// Loads the segmenter that was named, and the run it belongs to.
 pub fn segmentation(named: &Path) -> anyhow::Result<(wrs_segmentation::saved::SavedNet, Option<RunFiles>)> {
-    let run = named.is_dir().then(|| RunFiles::at(named)).transpose().map_err(SegmentationError::from)?;
-    let path = run.as_ref().map_or_else(|| named.to_owned(), RunFiles::best);
+    let (path, run) = weights_of(named)?;
     Ok((wrs_segmentation::saved::SavedNet::load(&path)?, run))
 }
 
 /// Loads the counter that was named, and the run it belongs to.
 pub fn counting(named: &Path) -> anyhow::Result<(wrs_counting::saved::SavedNet, Option<RunFiles>)> {
-    let run = named.is_dir().then(|| RunFiles::at(named)).transpose().map_err(CountingError::from)?;
-    let path = run.as_ref().map_or_else(|| named.to_owned(), RunFiles::best);
+    let (path, run) = weights_of(named)?;
     Ok((wrs_counting::saved::SavedNet::load(&path)?, run))
 }
 
@@ -76,8 +79,7 @@ pub fn with_max_mem(settings: EvaluationSettings, typed: Option<u64>) -> Evaluat
 
 /// Loads the detector that was named.
 pub fn detection(named: &Path, darknet: &DarknetFlags, global: &Global) -> anyhow::Result<Source> {
-    let run = named.is_dir().then(|| RunFiles::at(named)).transpose().map_err(DetectionError::from)?;
-    let path = run.as_ref().map_or_else(|| named.to_owned(), RunFiles::best);
+    let (path, run) = weights_of(named)?;
     if run.is_some() || Format::of(&path)?.is_some() {
         if darknet.any() {
             let text = "--cfg, --names, --resize and --size belong to Darknet's weights; these know their own";

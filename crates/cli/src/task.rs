@@ -3,8 +3,7 @@
 use std::fmt;
 use std::path::Path;
 
-use wrs_detection::DetectionError;
-use wrs_train::run_dir;
+use wrs_train::{TrainError, run_dir};
 use wrs_weights::{Format, description};
 
 use crate::exit;
@@ -44,7 +43,7 @@ impl Task {
 
     /// The task of a run.
     pub fn of_run(root: &Path) -> anyhow::Result<Self> {
-        Self::named(&run_dir::task_of(root).map_err(DetectionError::from)?, &root.display())
+        Self::named(&run_dir::task_of(root).map_err(TrainError::from)?, &root.display())
     }
 
     /// The task of a run's directory or of a weights file; Darknet's weights are for detection.

@@ -4,9 +4,10 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context;
-use wrs_detection::DetectionError;
+use wrs_train::TrainError;
 use wrs_train::interrupt::Interrupt;
 use wrs_train::progress::{Appearance, Progress, Wanted};
+use wrs_train::recipe::of_run;
 use wrs_train::run_dir::{self, Place, RunDirError, RunFiles};
 use wrs_train::session::{TrainOptions, TrainOutcome};
 use wrs_weights::Origin;
@@ -143,7 +144,7 @@ fn train_seeds(
         name.push(format!("-s{seed}"));
         let out = PathBuf::from(name);
         if out.exists() {
-            return Err(DetectionError::from(RunDirError::Exists(out)).into());
+            return Err(TrainError::from(RunDirError::Exists(out)).into());
         }
         runs.push((loaded, out));
     }
@@ -216,7 +217,7 @@ fn load(recipe: &str, arguments: &Arguments, seed: Option<u64>) -> anyhow::Resul
 fn report(run: &Path, global: &Global) -> anyhow::Result<ExitCode> {
     let task = Task::of_run(run)?;
     let mut told = eval::of_run(task, run, global)?.with("run", run.display().to_string().into());
-    let files = RunFiles::at(run).map_err(DetectionError::from)?;
+    let files = RunFiles::at(run).map_err(TrainError::from)?;
     let sheet = files.root().join("predictions.png");
     match task {
         Task::Detection => detection_sheet(&files, &sheet, global)?,
@@ -243,7 +244,8 @@ fn report(run: &Path, global: &Global) -> anyhow::Result<ExitCode> {
 fn detection_sheet(files: &RunFiles, sheet: &Path, global: &Global) -> anyhow::Result<()> {
     use wrs_detection::predict::{PredictOptions, contact_sheet};
     let saved = wrs_detection::saved::SavedNet::load(&files.best())?;
-    let data = wrs_detection::sample::open(&eval::detection::recipe_of(files)?, files.root())?;
+    let recipe = of_run::<wrs_detection::recipe::Recipe>(files)?.recipe;
+    let data = wrs_detection::sample::open(&recipe, files.root())?;
     let pictures = data.val.images.into_iter().filter(|image| image.on_disk).map(|image| image.path);
     let pictures: Vec<PathBuf> = pictures.take(SHEET).collect();
     Ok(contact_sheet(&saved, &pictures, SHEET_COLUMNS, sheet, PredictOptions::shown(global.algorithms()))?)
@@ -252,7 +254,8 @@ fn detection_sheet(files: &RunFiles, sheet: &Path, global: &Global) -> anyhow::R
 fn segmentation_sheet(files: &RunFiles, sheet: &Path, global: &Global) -> anyhow::Result<()> {
     use wrs_segmentation::predict::{PredictOptions, contact_sheet};
     let saved = wrs_segmentation::saved::SavedNet::load(&files.best())?;
-    let data = wrs_segmentation::sample::open(&eval::segmentation::recipe_of(files)?, files.root())?;
+    let recipe = of_run::<wrs_segmentation::recipe::Recipe>(files)?.recipe;
+    let data = wrs_segmentation::sample::open(&recipe, files.root())?;
     let pictures: Vec<PathBuf> = data.val.images.into_iter().map(|image| image.image).take(SHEET).collect();
     let options = PredictOptions { views: None, algorithms: global.algorithms() };
     Ok(contact_sheet(&saved, &pictures, SHEET_COLUMNS, sheet, &options)?)
@@ -260,7 +263,8 @@ fn segmentation_sheet(files: &RunFiles, sheet: &Path, global: &Global) -> anyhow
 
 fn counting_sheet(files: &RunFiles, sheet: &Path, global: &Global) -> anyhow::Result<()> {
     let saved = wrs_counting::saved::SavedNet::load(&files.best())?;
-    let data = wrs_counting::sample::open(&eval::counting::recipe_of(files)?, files.root())?;
+    let recipe = of_run::<wrs_counting::recipe::Recipe>(files)?.recipe;
+    let data = wrs_counting::sample::open(&recipe, files.root())?;
     let mut records = data.val.images;
     records.truncate(SHEET);
     Ok(wrs_counting::predict::contact_sheet(&saved, &records, SHEET_COLUMNS, sheet, global.algorithms())?)

@@ -4,6 +4,8 @@ use std::error::Error;
 
 use wrs_optim::OptimError;
 
+use crate::error::TrainError;
+
 /// The training broke down at a step that could not be made; the last checkpoint is intact.
 #[derive(Debug, thiserror::Error)]
 #[error("step {step}: a number is not finite\n  pictures: [{}]\n{reason}", images.join(", "))]
@@ -27,12 +29,8 @@ impl Divergence {
         Self { step, images: images.into_iter().map(|id| id.to_string()).collect(), reason: reason.into() }
     }
 
-    /// An optimizer's refusal as a task's error: a breakdown where the numbers are to blame, else as it is.
-    pub fn or_refusal<E, I>(refusal: OptimError, step: u64, images: impl IntoIterator<Item = I>) -> E
-    where
-        E: From<Self> + From<OptimError>,
-        I: ToString,
-    {
+    /// An optimizer's refusal: a breakdown where the numbers are to blame, else as it is.
+    pub fn or_refusal<I: ToString>(refusal: OptimError, step: u64, images: impl IntoIterator<Item = I>) -> TrainError {
         if refusal.is_divergence() { Self::new(step, images, refusal).into() } else { refusal.into() }
     }
 }
@@ -40,14 +38,6 @@ impl Divergence {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[derive(Debug, thiserror::Error)]
-    enum TaskError {
-        #[error(transparent)]
-        Diverged(#[from] Divergence),
-        #[error(transparent)]
-        Optim(#[from] OptimError),
-    }
 
     #[test]
     fn a_breakdown_names_step_pictures_and_reason() {
@@ -65,11 +55,11 @@ mod tests {
             OptimError::Gradient { tensor: tensor(), got: f32::NAN },
             OptimError::NotFinite { tensor: tensor(), row: 3, norm: f64::NAN },
         ] {
-            let error: TaskError = Divergence::or_refusal(refusal, 2, ["2007_000032"]);
-            assert!(matches!(&error, TaskError::Diverged(d) if d.step == 2 && d.images == ["2007_000032"]), "{error}");
+            let error = Divergence::or_refusal(refusal, 2, ["2007_000032"]);
+            assert!(matches!(&error, TrainError::Diverged(d) if d.step == 2 && d.images == ["2007_000032"]), "{error}");
             assert!(error.to_string().contains("stem.weight"), "{error}");
         }
         let refusal = OptimError::GroupSteps { expected: 2, got: 1 };
-        assert!(matches!(Divergence::or_refusal(refusal, 2, [0]), TaskError::Optim(_)));
+        assert!(matches!(Divergence::or_refusal(refusal, 2, [0]), TrainError::Optim(_)));
     }
 }

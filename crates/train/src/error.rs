@@ -1,4 +1,4 @@
-//! Everything that the mechanisms around a training can end in.
+//! Everything that a training of any task can end in.
 
 use std::path::PathBuf;
 
@@ -8,14 +8,31 @@ use wrs_weights::{OriginError, WeightsError};
 
 use crate::arms::ArmsError;
 use crate::checkpoint::CheckpointError;
+use crate::divergence::Divergence;
 use crate::freeze::FreezeError;
 use crate::metrics::MetricsError;
+use crate::recipe::{RecipeOrSetting, SettingError};
 use crate::run_dir::RunDirError;
 use crate::state::StateError;
 
-/// Why a mechanism that needs several others gave up.
+/// Why a training, or a mechanism around it, ended: what every task can meet.
 #[derive(Debug, thiserror::Error)]
 pub enum TrainError {
+    /// The recipe.
+    #[error(transparent)]
+    Recipe(#[from] RecipeOrSetting),
+    /// A value of the recipe.
+    #[error(transparent)]
+    Setting(#[from] SettingError),
+    /// The training broke down.
+    #[error(transparent)]
+    Diverged(#[from] Divergence),
+    /// The loader ended before the run did.
+    #[error("step {step}: the loader gave no batch\nhelp: this is a fault of the program, please report it")]
+    OutOfBatches {
+        /// The optimizer step, from 1.
+        step: u64,
+    },
     /// The run's directory.
     #[error(transparent)]
     RunDir(#[from] RunDirError),
@@ -59,7 +76,7 @@ pub enum TrainError {
     /// metrics.jsonl.
     #[error(transparent)]
     Metrics(#[from] MetricsError),
-    /// The weights in a checkpoint.
+    /// A file of weights, those in a checkpoint among them.
     #[error(transparent)]
     Weights(#[from] WeightsError),
     /// The optimizer or its state.
@@ -74,4 +91,37 @@ pub enum TrainError {
     /// A part that cannot be frozen.
     #[error(transparent)]
     Freeze(#[from] FreezeError),
+}
+
+/// What becomes a [`TrainError`], for [`through_train_error`](crate::through_train_error).
+pub mod parts {
+    pub use wrs_nn::NnError;
+    pub use wrs_optim::OptimError;
+    pub use wrs_weights::WeightsError;
+
+    pub use crate::checkpoint::CheckpointError;
+    pub use crate::divergence::Divergence;
+    pub use crate::freeze::FreezeError;
+    pub use crate::metrics::MetricsError;
+    pub use crate::recipe::{RecipeOrSetting, SettingError};
+    pub use crate::run_dir::RunDirError;
+}
+
+/// Lets a task's error, whose variant `Train` holds a [`TrainError`], come of the parts of that as they come:
+/// `through_train_error!(CountingError);`
+#[macro_export]
+macro_rules! through_train_error {
+    ($error:ty) => {
+        $crate::through_train_error!(
+            $error: RecipeOrSetting, SettingError, Divergence, RunDirError, CheckpointError, MetricsError, FreezeError,
+            WeightsError, OptimError, NnError
+        );
+    };
+    ($error:ty: $($part:ident),*) => {$(
+        impl ::core::convert::From<$crate::parts::$part> for $error {
+            fn from(error: $crate::parts::$part) -> Self {
+                Self::Train(error.into())
+            }
+        }
+    )*};
 }

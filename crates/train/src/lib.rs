@@ -24,7 +24,11 @@ pub mod state;
 pub mod talk;
 #[cfg(test)]
 mod tiny_net;
+#[cfg(test)]
+mod tiny_recipe;
 pub mod trace;
 
 pub use durable::FileError;
 pub use error::TrainError;
+#[doc(hidden)]
+pub use error::parts;

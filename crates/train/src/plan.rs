@@ -7,9 +7,9 @@
 use std::num::NonZeroU64;
 use std::ops::Range;
 
-use wrs_optim::{RunLength as ScheduleLength, Schedule};
+use wrs_optim::RunLength as ScheduleLength;
 
-use crate::recipe::RunLength;
+use crate::recipe::{RunLength, TrainingSettings};
 
 /// How many micro-batches make a step before the warm-up is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,6 +21,15 @@ pub enum Accumulation {
     },
     /// As many as ever after.
     Constant,
+}
+
+/// Where in a run a micro-batch is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The optimizer step that its gradients go into, from 0.
+    pub step: u64,
+    /// Counted from the start of the run.
+    pub micro_batch: u64,
 }
 
 /// The micro-batches of a run.
@@ -38,9 +47,9 @@ pub struct Plan {
 
 impl Plan {
     /// # Arguments
-    /// `images` of an epoch, pictures per micro-batch, pictures per optimizer step.
-    pub fn new(images: NonZeroU64, batch: NonZeroU64, nominal: NonZeroU64, accumulation: Accumulation) -> Self {
-        let per_epoch = NonZeroU64::new(images.get().div_ceil(batch.get())).unwrap_or(NonZeroU64::MIN);
+    /// `images` of an epoch, pictures per micro-batch, pictures per optimizer step.  An epoch has a micro-batch at least.
+    pub fn new(images: u64, batch: NonZeroU64, nominal: NonZeroU64, accumulation: Accumulation) -> Self {
+        let per_epoch = NonZeroU64::new(images.div_ceil(batch.get())).unwrap_or(NonZeroU64::MIN);
         let accumulate = ((nominal.get() as f64 / batch.get() as f64).round() as u64).max(1);
         let Accumulation::Growing { warm_up } = accumulation else {
             return Self { per_epoch, warm_ends: Vec::new(), first_end: accumulate, accumulate };
@@ -69,6 +78,12 @@ impl Plan {
         (micro_batch / self.per_epoch, micro_batch % self.per_epoch)
     }
 
+    /// The micro-batches of the steps from `from` to `to`, that one not included, in the run's order.
+    pub fn places(&self, from: u64, to: u64) -> impl Iterator<Item = Place> + use<> {
+        let plan = self.clone();
+        (from..to).flat_map(move |step| plan.micro_batches(step).map(move |micro_batch| Place { step, micro_batch }))
+    }
+
     /// Whole optimizer steps in so many epochs.
     pub fn steps_of(&self, epochs: u64) -> u64 {
         let micro_batches = epochs * self.per_epoch.get();
@@ -86,21 +101,15 @@ impl Plan {
     }
 }
 
-/// What a recipe and its data say about the course of a run.
+/// What a task says about the course of a run, beside its recipe's training settings.
 #[derive(Clone, Copy, Debug)]
-pub struct CourseSettings<'a> {
+pub struct CourseSettings {
     /// Samples of an epoch.
-    pub images: NonZeroU64,
-    /// Samples per micro-batch.
-    pub batch: NonZeroU64,
+    pub images: u64,
     /// Samples per optimizer step.
     pub nominal_batch: NonZeroU64,
     /// Whether the micro-batches of a step grow in number during the warm-up.
     pub growing_accumulation: bool,
-    /// The learning rate over time.
-    pub schedule: &'a Schedule,
-    /// Optimizer steps or epochs.
-    pub length: RunLength,
 }
 
 /// How a run's steps lie over its training set.
@@ -117,9 +126,10 @@ pub struct Course {
 
 impl Course {
     /// The course that these settings make.
-    pub fn of(settings: &CourseSettings<'_>) -> Self {
-        let &CourseSettings { images, batch, nominal_batch, growing_accumulation, schedule, length } = settings;
-        let plan_of = |accumulation| Plan::new(images, batch, nominal_batch, accumulation);
+    pub fn of(training: &TrainingSettings, settings: CourseSettings) -> Self {
+        let CourseSettings { images, nominal_batch, growing_accumulation } = settings;
+        let TrainingSettings { batch, schedule, length, .. } = training;
+        let plan_of = |accumulation| Plan::new(images, *batch, nominal_batch, accumulation);
         let per_epoch = plan_of(Accumulation::Constant).per_epoch();
         let endless = ScheduleLength { steps: u64::MAX, steps_per_epoch: per_epoch };
         let warm_up = schedule.warm_up.map_or(0, |warm_up| warm_up.steps(endless));
@@ -136,12 +146,15 @@ impl Course {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use proptest::prelude::*;
+    use wrs_optim::Schedule;
+
+    use super::*;
+    use crate::tiny_recipe;
 
     fn plan(images: u64, batch: u64, nominal: u64, warm_up: u64) -> Plan {
         let n = |v| NonZeroU64::new(v).unwrap();
-        Plan::new(n(images), n(batch), n(nominal), Accumulation::Growing { warm_up })
+        Plan::new(images, n(batch), n(nominal), Accumulation::Growing { warm_up })
     }
 
     #[test]
@@ -166,10 +179,11 @@ mod tests {
     #[test]
     fn constant_accumulation_has_whole_steps_from_the_first_on() {
         let n = |v| NonZeroU64::new(v).unwrap();
-        let plan = Plan::new(n(100), n(4), n(16), Accumulation::Constant);
+        let plan = Plan::new(100, n(4), n(16), Accumulation::Constant);
         assert_eq!((plan.micro_batches(0), plan.micro_batches(1)), (0..4, 4..8));
         // 25 micro-batches an epoch: 6 whole steps in one, 12 in two.
         assert_eq!((plan.steps_of(1), plan.steps_of(2)), (6, 12));
+        assert_eq!(Plan::new(0, n(4), n(16), Accumulation::Constant).per_epoch().get(), 1, "no epoch is of nothing");
     }
 
     #[test]
@@ -177,9 +191,9 @@ mod tests {
         let n = |v| NonZeroU64::new(v).unwrap();
         let schedule = Schedule { curve: wrs_optim::schedule::Curve::Constant, warm_up: None };
         let of = |length, growing_accumulation| {
-            let (images, batch, nominal_batch) = (n(100), n(4), n(16));
-            let schedule = &schedule;
-            Course::of(&CourseSettings { images, batch, nominal_batch, growing_accumulation, schedule, length })
+            let training =
+                TrainingSettings { batch: n(4), schedule: schedule.clone(), length, ..tiny_recipe::training() };
+            Course::of(&training, CourseSettings { images: 100, nominal_batch: n(16), growing_accumulation })
         };
         // 25 micro-batches an epoch, four a step.
         let course = of(RunLength::Epochs(n(2)), false);
@@ -207,6 +221,13 @@ mod tests {
                     prop_assert_eq!(range.clone().count() as u64, times);
                 }
                 next = range.end;
+            }
+            let from = p.steps_of(epochs) / 3;
+            let places: Vec<Place> = p.places(from, p.steps_of(epochs)).collect();
+            prop_assert_eq!(places.len() as u64, next.saturating_sub(p.micro_batches(from).start));
+            for (place, micro_batch) in places.iter().zip(p.micro_batches(from).start..) {
+                prop_assert_eq!(place.micro_batch, micro_batch);
+                prop_assert!(p.micro_batches(place.step).contains(&micro_batch));
             }
             let total = epochs * p.per_epoch().get();
             prop_assert!(next <= total && total < p.micro_batches(p.steps_of(epochs)).end);

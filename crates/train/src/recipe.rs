@@ -7,6 +7,7 @@ mod error;
 mod overrides;
 mod sections;
 mod setting;
+mod training;
 mod typed;
 
 use std::collections::BTreeSet;
@@ -15,11 +16,14 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use toml::{Table, Value};
 
+use crate::error::TrainError;
+use crate::run_dir::RunFiles;
 pub use error::RecipeError;
 use error::Source;
 pub use overrides::Override;
 pub use sections::RunLength;
-pub use setting::{RecipeOrSetting, SettingError};
+pub use setting::{RecipeOrSetting, SettingError, judge, judge_above_zero, judge_network};
+pub use training::{TaskRecipe, TrainingSettings};
 
 /// A recipe that was read, and how it came to be.
 #[derive(Clone, Debug)]
@@ -39,35 +43,73 @@ impl<T> Loaded<T> {
     }
 }
 
-/// Reads a recipe; `source_name` is the text's name in messages, `overrides` are keys (dots between the parts) and values.
+/// Reads a recipe and judges its values; `source_name` is the text's name in messages, `overrides` are keys (dots between the
+/// parts) and values.
 ///
 /// A value is read as TOML and, where it is none, taken as a string.  Setting one of `steps` and `epochs` removes the
 /// other.
 ///
 /// # Errors
-/// [`RecipeError`].
-pub fn parse<T: DeserializeOwned + Serialize>(
+/// [`RecipeOrSetting::Recipe`] for text that is no recipe; [`RecipeOrSetting::Setting`] for a value outside its range.
+pub fn load<T: TaskRecipe>(
     source_name: &str,
     text: &str,
     overrides: &[(String, String)],
-) -> Result<Loaded<T>, RecipeError> {
-    let mut source = Source::parse(source_name, text)?;
-    let mut table = source.table()?;
-    let applied = overrides::apply(&mut table, overrides)?;
-    source.add_overrides(&applied);
-    if let [first, second] = RunLength::KEYS
-        && table.contains_key(first)
-        && table.contains_key(second)
-    {
-        return Err(source.error(&[second], format!("expected one of `{first}` and `{second}`, got both")));
+) -> Result<Loaded<T>, RecipeOrSetting> {
+    let given = Given::read(source_name, text, overrides)?;
+    // Within the whole these settings are flattened, which serde reads from a copy that has lost the places.  By themselves
+    // they keep them, and pass over the keys of others.
+    given.typed::<TrainingSettings>()?;
+    let loaded: Loaded<T> = given.resolve()?;
+    loaded.recipe.training().check()?;
+    loaded.recipe.check()?;
+    Ok(loaded)
+}
+
+/// The recipe that a run was made with.
+///
+/// # Errors
+/// [`TrainError::RunDir`] where it cannot be read; as [`load`].
+pub fn of_run<T: TaskRecipe>(files: &RunFiles) -> Result<Loaded<T>, TrainError> {
+    Ok(load(&files.recipe().display().to_string(), &files.read_recipe()?, &[])?)
+}
+
+/// A recipe's text with what was set over it, before it is typed.
+struct Given<'a> {
+    source: Source<'a>,
+    table: Table,
+    overrides: Vec<Override>,
+}
+
+impl<'a> Given<'a> {
+    fn read(source_name: &'a str, text: &'a str, overrides: &[(String, String)]) -> Result<Self, RecipeError> {
+        let mut source = Source::parse(source_name, text)?;
+        let mut table = source.table()?;
+        let overrides = overrides::apply(&mut table, overrides)?;
+        source.add_overrides(&overrides);
+        if let [first, second] = RunLength::KEYS
+            && table.contains_key(first)
+            && table.contains_key(second)
+        {
+            return Err(source.error(&[second], format!("expected one of `{first}` and `{second}`, got both")));
+        }
+        Ok(Self { source, table, overrides })
     }
-    let recipe: T = typed::from_table(&table).map_err(|error| source.typed_error(&table, error))?;
-    let resolved = toml::to_string(&recipe).map_err(|e| RecipeError::Resolved(e.to_string()))?;
-    let written: Table = resolved.parse().map_err(|e: toml::de::Error| RecipeError::Resolved(e.to_string()))?;
-    if let Some(unread) = first_unread(&table, &written, &mut Vec::new()) {
-        return Err(source.unread(&written, &unread));
+
+    fn typed<T: DeserializeOwned>(&self) -> Result<T, RecipeError> {
+        typed::from_table(&self.table).map_err(|error| self.source.typed_error(&self.table, error))
     }
-    Ok(Loaded { recipe, resolved, overrides: applied })
+
+    /// The typed recipe, of which every key was read.
+    fn resolve<T: DeserializeOwned + Serialize>(self) -> Result<Loaded<T>, RecipeError> {
+        let recipe: T = self.typed()?;
+        let resolved = toml::to_string(&recipe).map_err(|e| RecipeError::Resolved(e.to_string()))?;
+        let written: Table = resolved.parse().map_err(|e: toml::de::Error| RecipeError::Resolved(e.to_string()))?;
+        if let Some(unread) = first_unread(&self.table, &written, &mut Vec::new()) {
+            return Err(self.source.unread(&written, &unread));
+        }
+        Ok(Loaded { recipe, resolved, overrides: self.overrides })
+    }
 }
 
 /// The task that a recipe says it is for, before it is read as one of that task.

@@ -13,7 +13,7 @@ use crate::error::TrainError;
 use crate::interrupt::{Interrupt, Signal};
 use crate::metrics::MetricsLog;
 use crate::progress::Progress;
-use crate::recipe::Loaded;
+use crate::recipe::{self, Loaded, TaskRecipe};
 use crate::run_dir::{DATA_DIGEST, Place, RunDir, RunInfo, Status};
 use crate::state::TrainState;
 
@@ -77,37 +77,31 @@ impl Session {
     ///
     /// # Errors
     /// [`TrainError::RunDir`].
-    pub fn create<R>(
+    pub fn create<R: TaskRecipe>(
         task: &str,
         loaded: &Loaded<R>,
-        seed: u64,
         place: Place<'_>,
         source: &str,
     ) -> Result<Self, TrainError> {
         let digest = loaded.digest();
-        let mut info = RunInfo::starting(task, source, &digest, seed);
+        let mut info = RunInfo::starting(task, source, &digest, loaded.recipe.training().seed);
         info.overrides.clone_from(&loaded.overrides);
         info.machine.insert("threads".into(), rayon::current_num_threads().to_string());
         let run = RunDir::create(place, &info, &loaded.resolved)?;
         Self::begin(run, info, &digest)
     }
 
-    /// Goes on with a run under its own recipe, which `load` reads from a file's name and text; `None` where every step is
-    /// done.
+    /// Goes on with a run under its own recipe; `None` where every step is done.
     ///
     /// # Errors
-    /// [`TrainError::RunDir`], the recipe's own.
-    pub fn resume<R, E: From<TrainError>>(
-        root: &Path,
-        load: impl FnOnce(&str, &str) -> Result<Loaded<R>, E>,
-    ) -> Result<Option<(Self, Loaded<R>)>, E> {
-        let run = RunDir::open(root).map_err(TrainError::from)?;
-        let info = run.files().read_info().map_err(TrainError::from)?;
+    /// [`TrainError::RunDir`], [`TrainError::Recipe`].
+    pub fn resume<R: TaskRecipe>(root: &Path) -> Result<Option<(Self, Loaded<R>)>, TrainError> {
+        let run = RunDir::open(root)?;
+        let info = run.files().read_info()?;
         if info.status == Status::Finished {
             return Ok(None);
         }
-        let text = run.files().read_recipe().map_err(TrainError::from)?;
-        let loaded = load(&run.files().recipe().display().to_string(), &text)?;
+        let loaded = recipe::of_run::<R>(run.files())?;
         let digest = loaded.digest();
         Ok(Some((Self::begin(run, info, &digest)?, loaded)))
     }
@@ -198,31 +192,21 @@ impl Session {
 
 #[cfg(test)]
 mod tests {
-    use serde::{Deserialize, Serialize};
-
     use super::*;
-    use crate::recipe::parse;
     use crate::run_dir::{RunDirError, RunFiles};
     use crate::state::{Best, Goal};
+    use crate::tiny_recipe::{self, TinyRecipe};
 
-    #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-    struct Recipe {
-        seed: u64,
-    }
-
-    fn loaded() -> Loaded<Recipe> {
-        parse("demo", "seed = 1", &[("seed".into(), "7".into())]).unwrap()
+    fn loaded() -> Loaded<TinyRecipe> {
+        recipe::load("demo", tiny_recipe::TEXT, &[("seed".into(), "7".into())]).unwrap()
     }
 
     fn create(root: &Path) -> Session {
-        Session::create("detection", &loaded(), 7, Place::Exactly(root), "demo").unwrap()
+        Session::create("detection", &loaded(), Place::Exactly(root), "demo").unwrap()
     }
 
-    fn resume(root: &Path) -> Result<Option<(Session, Loaded<Recipe>)>, TrainError> {
-        Session::resume(root, |name, text| {
-            assert!(name.ends_with("recipe.toml"));
-            Ok(parse(name, text, &[]).unwrap())
-        })
+    fn resume(root: &Path) -> Result<Option<(Session, Loaded<TinyRecipe>)>, TrainError> {
+        Session::resume(root)
     }
 
     fn status(root: &Path) -> Status {
@@ -241,7 +225,8 @@ mod tests {
         assert_eq!(status(&root), Status::Interrupted);
 
         let (mut session, again) = resume(&root).unwrap().unwrap();
-        assert_eq!((again.recipe, session.state.recipe_digest.clone()), (Recipe { seed: 7 }, loaded().digest()));
+        assert_eq!((again.recipe, session.state.recipe_digest.clone()), (loaded().recipe, loaded().digest()));
+        assert_eq!((session.info.seed, loaded().recipe.training.seed), (7, 7));
         assert_eq!((session.info.status, session.info.data["folder"].as_str()), (Status::Running, "here"));
         assert_eq!(session.info.overrides, loaded().overrides);
         session.state.step = 3;

@@ -4,10 +4,27 @@ use wrs_nn::Params;
 use wrs_optim::{OptimError, Optimizer, Regularizer, StageNorms};
 
 use crate::progress::Progress;
+use crate::recipe::TrainingSettings;
 use crate::run_dir::RunDir;
 
+/// What is said last before the first step: the arm of the experiment and the groups of its optimizer, what is frozen
+/// (`notes`), and where the run is.
+pub fn say_training(
+    training: &TrainingSettings,
+    optimizer: &dyn Optimizer,
+    notes: &[String],
+    run: &RunDir,
+    progress: &mut Progress,
+) {
+    say_groups(&training.regularizer, optimizer, progress);
+    for note in notes {
+        progress.say(note);
+    }
+    say_run(run, progress);
+}
+
 /// The arm of the experiment, and a line for each group of its optimizer: what it holds and how it decays.
-pub fn say_groups(regularizer: &Regularizer, optimizer: &dyn Optimizer, progress: &mut Progress) {
+fn say_groups(regularizer: &Regularizer, optimizer: &dyn Optimizer, progress: &mut Progress) {
     let how = match regularizer {
         Regularizer::Wrs { rescale, .. } => {
             let literal = if rescale.literal { ", running statistics left (literal)" } else { "" };
@@ -49,7 +66,7 @@ pub fn say_first_norms(regularizer: &Regularizer, params: &Params, progress: &mu
 }
 
 /// Where the run is, and how to go on with it.
-pub fn say_run(run: &RunDir, progress: &mut Progress) {
+fn say_run(run: &RunDir, progress: &mut Progress) {
     let root = run.files().root().display();
     progress.say(&format!("run     {root}   (to go on after a stop: wrs train --resume {root})"));
 }

@@ -13,7 +13,7 @@ use wrs_train::recalibrate::recalibrate;
 use crate::error::CountingError;
 use crate::model::CsrNet;
 use crate::recipe::Recipe;
-use crate::sample::{self, Batcher};
+use crate::sample::Batcher;
 
 /// The numbers that an evaluation judges: with statistics of plain crops where the recipe asks for it.
 ///
@@ -27,7 +27,7 @@ pub fn recalibrated<'p>(
     workers: usize,
     algorithms: Algorithms,
 ) -> Result<Cow<'p, Params>, CountingError> {
-    let Some(settings) = recipe.recalibrate_bn else { return Ok(Cow::Borrowed(params)) };
+    let Some(settings) = recipe.training.recalibrate_bn else { return Ok(Cow::Borrowed(params)) };
     let batches = plain_crops(recipe, set, settings.images.get(), workers)?;
     let measured = recalibrate(params, algorithms, batches, |pass, x| Ok(vec![net.forward(pass, x)?]))?;
     Ok(Cow::Owned(measured))
@@ -38,7 +38,7 @@ pub fn recalibrated<'p>(
 /// # Errors
 /// [`CountingError::Usage`] for a recipe that does not say.
 pub fn images_to_calibrate(recipe: &Recipe) -> Result<usize, CountingError> {
-    recipe.recalibrate_bn.map(|settings| settings.images.get()).ok_or_else(|| {
+    recipe.training.recalibrate_bn.map(|settings| settings.images.get()).ok_or_else(|| {
         let text = "init: the file has no batch norms, so that those of the network must be measured on training crops";
         CountingError::Usage(format!("{text}\nhelp: say on how many: --set recalibrate-bn.images=64"))
     })
@@ -55,11 +55,12 @@ pub fn plain_crops(
     workers: usize,
 ) -> Result<impl Iterator<Item = Result<(Dims, Vec<f32>), CountingError>>, CountingError> {
     let augment = CountingAugment { flip_left_right: 0.0, ..recipe.augment };
-    let plain = Recipe { augment, nominal_batch: recipe.batch, ..recipe.clone() };
-    let order = epoch_order(set.images.len(), recipe.seed, 0);
+    let plain = Recipe { augment, nominal_batch: recipe.training.batch, ..recipe.clone() };
+    let order = epoch_order(set.images.len(), recipe.training.seed, 0);
     let images = order.into_iter().take(images).map(|index| set.images[index].clone()).collect();
     let chosen = CountingDataset { images, ..set.clone() };
-    let plan = Plan::new(sample::images_of(&chosen), plain.batch, plain.batch, Accumulation::Constant);
+    let batch = plain.training.batch;
+    let plan = Plan::new(chosen.images.len() as u64, batch, batch, Accumulation::Constant);
     let batches = plan.per_epoch().get();
     let batches = Batcher::new(&plain, &chosen, plan)?.start(0, batches, workers)?;
     Ok(batches.map(|batch| Ok::<_, CountingError>(batch.map(|batch| (batch.dims, batch.pixels))?)))

@@ -67,11 +67,11 @@ pub fn check_recipe(
     } else {
         findings.facts.push("data    made-up crowds, drawn when a run begins".to_owned());
     }
-    let (_, params) = CsrNet::new(&recipe.model, recipe.seed);
+    let (_, params) = CsrNet::new(&recipe.model, recipe.training.seed);
     check_network(recipe, &source, params, &mut findings);
     if let Some(train) = &train {
-        let batch = recipe.batch;
-        let per_epoch = Plan::new(sample::images_of(train), batch, batch, Accumulation::Constant).per_epoch();
+        let batch = recipe.training.batch;
+        let per_epoch = Plan::new(train.images.len() as u64, batch, batch, Accumulation::Constant).per_epoch();
         findings.facts.push(format!("epoch   {per_epoch} batches of {batch}"));
     }
     Ok(findings)
@@ -126,7 +126,7 @@ pub fn blank_counts(saved: &SavedNet, algorithms: Algorithms) -> Result<String, 
 fn check_network(recipe: &Recipe, source: &Path, mut params: Params, findings: &mut Findings) {
     findings.facts.push(format!("network {}: {} parameters", recipe.model, params.trainable().len()));
     findings.facts.push(format!("loss    {}", recipe.loss));
-    match recipe.init.as_ref().map_or(Ok(None), |init| Finder::from_env(Reach::Glance).find(init)) {
+    match recipe.training.init.as_ref().map_or(Ok(None), |init| Finder::from_env(Reach::Glance).find(init)) {
         Ok(None) => {}
         Ok(Some(found)) => {
             findings.facts.push(found.line());
@@ -143,7 +143,7 @@ fn check_network(recipe: &Recipe, source: &Path, mut params: Params, findings: &
         Err(error) if error.is_absent() => findings.warning(source, &error),
         Err(error) => findings.error(source, &error),
     }
-    if let Err(error) = wrs_train::freeze::freeze(&mut params, &recipe.freeze) {
+    if let Err(error) = wrs_train::freeze::freeze(&mut params, &recipe.training.freeze) {
         findings.error(source, &error);
     }
 }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use wrs_eval::{Buckets, ImageCount, read_image_counts};
 use wrs_train::arms::{self, ArmOfRuns, Judged};
+use wrs_train::recipe;
 use wrs_train::run_dir::RunFiles;
 
 use crate::error::CountingError;
@@ -31,7 +32,7 @@ pub struct Arms {
 pub fn arms(a: &[PathBuf], b: &[PathBuf], judged: Judged<'_>) -> Result<Arms, CountingError> {
     let [a, b] = arms::read(a, b)?;
     let files = &a.runs[0].files;
-    let recipe = Recipe::load(&files.recipe().display().to_string(), &files.read_recipe()?, &[])?.recipe;
+    let recipe = recipe::of_run::<Recipe>(files)?.recipe;
     let split = match judged {
         Judged::Validation => sample::VALIDATION,
         Judged::Split { name, .. } => name,

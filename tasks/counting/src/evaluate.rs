@@ -65,8 +65,8 @@ impl Counter<'_> {
     /// Counts a picture of the size that [`Self::seen`] gives.
     ///
     /// # Errors
-    /// [`CountingError::Nn`] when the network refuses; [`CountingError::Grid`] for densities that are not finite, which a broken
-    /// network gives; [`CountingError::TileMemory`] when the settings' memory does not hold the
+    /// [`CountingError::Train`] when the network refuses; [`CountingError::Grid`] for densities that are not finite, which a
+    /// broken network gives; [`CountingError::TileMemory`] when the settings' memory does not hold the
     /// smallest tile.
     pub fn count(&self, seen: &ImageRgb8, settings: &EvaluationSettings) -> Result<Counted, CountingError> {
         let tiling = Tiling {

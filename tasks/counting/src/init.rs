@@ -101,7 +101,7 @@ fn listed(items: &[impl std::fmt::Display]) -> String {
 /// file without norms starts a network with norms that do nothing yet; see [`Start::uncalibrated`].
 ///
 /// # Errors
-/// [`InitError`] for a file that does not hold the whole front end, or of a back end only a part; [`CountingError::Weights`] for
+/// [`InitError`] for a file that does not hold the whole front end, or of a back end only a part; [`CountingError::Train`] for
 /// one that cannot be read.  The network is then as it was.
 pub fn load_init(path: &Path, config: &ModelConfig, params: &mut Params) -> Result<Start, CountingError> {
     let file = TensorFile::open(path)?;

@@ -5,6 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use wrs_backbones::VggNorm;
 use wrs_nn::NormConfig;
+use wrs_train::recipe::{SettingError, judge, judge_network};
 
 /// Pixels between neighbouring cells of the density: three poolings.
 pub const STRIDE: usize = 8;
@@ -98,18 +99,6 @@ impl HeadActivation {
     }
 }
 
-/// A value of the network's configuration outside its range.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("recipe: `model.{key}`: expected {expected}, got {got}")]
-pub struct ModelConfigError {
-    /// The key below `model`.
-    pub key: &'static str,
-    /// What would be in range.
-    pub expected: &'static str,
-    /// What was given.
-    pub got: String,
-}
-
 /// The network in a word: `csrnet-b-bn`, or `csrnet-b` without norms.
 impl fmt::Display for ModelConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -132,18 +121,10 @@ impl ModelConfig {
     ///
     /// # Errors
     /// The first one outside its range.
-    pub fn check(&self) -> Result<(), ModelConfigError> {
-        let judge = |key, holds: bool, expected, got: String| {
-            if holds { Ok(()) } else { Err(ModelConfigError { key, expected, got }) }
-        };
+    pub fn check(&self) -> Result<(), SettingError> {
         let bias = self.conv_bias || self.batch_norm;
-        judge("conv-bias", bias, "true where batch-norm is false", self.conv_bias.to_string())?;
-        let width = self.width > 0.0 && self.width <= 4.0;
-        judge("width", width, "a factor above 0, at most 4", self.width.to_string())?;
-        let eps = self.norm_eps;
-        judge("norm-eps", eps > 0.0 && eps.is_finite(), "a number above 0", eps.to_string())?;
-        let momentum = self.norm_momentum;
-        judge("norm-momentum", (0.0..=1.0).contains(&momentum), "a weight from 0 to 1", momentum.to_string())
+        judge("model.conv-bias", bias, "true where batch-norm is false", &self.conv_bias)?;
+        judge_network(self.width, self.norm_eps, self.norm_momentum)
     }
 
     /// What stands behind every convolution but the last.

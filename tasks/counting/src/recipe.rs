@@ -8,10 +8,7 @@ use wrs_datasets::augment::InputSettings;
 use wrs_datasets::augment::counting::{CountingAugment, ShorterSide};
 use wrs_datasets::counting::{CountingLayout, Dots, Part, SwapXy};
 use wrs_datasets::scenes::CrowdOptions;
-use wrs_optim::{OptimizerConfig, Regularizer, Schedule};
-use wrs_train::recalibrate::RecalibrateBn;
-use wrs_train::recipe::{Loaded, RecipeOrSetting, RunLength, SettingError, parse};
-use wrs_weights::Origin;
+use wrs_train::recipe::{SettingError, TaskRecipe, TrainingSettings, judge};
 
 use crate::net::{ModelConfig, STRIDE};
 use crate::posterior::BayesianConfig;
@@ -45,24 +42,12 @@ pub enum Task {
 pub struct Recipe {
     /// `counting`
     pub task: Task,
-    /// What the run is called.
-    pub name: String,
-    /// The seed of every draw.
-    pub seed: u64,
-    /// Optimizer steps or epochs.
+    /// What every training has, whatever is learned.
     #[serde(flatten)]
-    pub length: RunLength,
-    /// Optimizer steps between checkpoints.
-    pub checkpoint_every: NonZeroU64,
-    /// Optimizer steps between evaluations; the last step is always evaluated.
-    pub evaluate_every: NonZeroU64,
-    /// Crops that the network sees at once: what each norm takes its statistics of.  Those left at the end of an epoch make a
-    /// smaller batch.
-    pub batch: NonZeroU64,
-    /// Crops per optimizer step: the gradients of `nominal-batch / batch` batches are added.
+    pub training: TrainingSettings,
+    /// Crops per optimizer step: the gradients of `nominal-batch / batch` batches are added.  Crops left at the end of an epoch
+    /// make a smaller batch.
     pub nominal_batch: NonZeroU64,
-    /// Learning rate before the schedule's factors.
-    pub lr: f64,
     /// Where the pictures come from.
     pub data: DataSettings,
     /// The size that pictures are brought to before anything else, in training and evaluation; without it, their own.
@@ -76,24 +61,6 @@ pub struct Recipe {
     pub model: ModelConfig,
     /// The Bayesian loss.
     pub loss: BayesianConfig,
-    /// The optimizer.
-    pub optimizer: OptimizerConfig,
-    /// The learning rate over time.
-    pub schedule: Schedule,
-    /// Weight rescaling or weight decay.
-    pub regularizer: Regularizer,
-    /// What the network starts from: a file, a name such as `imagenet/resnet101`, or `none`; what does not fit starts afresh.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub init: Option<Origin>,
-    /// Parts that keep their values, by the beginning of their names: `frontend`.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub freeze: Vec<String>,
-    /// Steps between two lines about filter norms and effective learning rates in metrics.jsonl; without it, none.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub trace_every: Option<NonZeroU64>,
-    /// Running statistics are measured anew before an evaluation; without it, the training's own are used.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub recalibrate_bn: Option<RecalibrateBn>,
     /// How whole pictures are counted.
     pub evaluation: EvaluationSettings,
 }
@@ -222,54 +189,31 @@ fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
 }
 
-impl Recipe {
-    /// Reads a recipe and judges its values.
-    ///
-    /// # Errors
-    /// [`RecipeOrSetting::Recipe`] for text that is no recipe; [`RecipeOrSetting::Setting`] for a value outside its range.
-    pub fn load(source: &str, text: &str, overrides: &[(String, String)]) -> Result<Loaded<Self>, RecipeOrSetting> {
-        let loaded: Loaded<Self> = parse(source, text, overrides)?;
-        loaded.recipe.check()?;
-        Ok(loaded)
+impl TaskRecipe for Recipe {
+    fn training(&self) -> &TrainingSettings {
+        &self.training
     }
 
     fn check(&self) -> Result<(), SettingError> {
-        let refuse = |key: &'static str, expected: &'static str, got: String| {
-            Err(SettingError { key, expected: expected.to_owned(), got })
-        };
-        let other = |key: &'static str, e: String| SettingError { key, expected: "a usable value".into(), got: e };
-        if !(self.lr.is_finite() && self.lr > 0.0) {
-            return refuse("lr", "a number above 0", self.lr.to_string());
+        let (batch, nominal) = (self.training.batch, self.nominal_batch);
+        judge("nominal-batch", nominal >= batch, "at least `batch`", &nominal)?;
+        judge("nominal-batch", nominal.get().is_multiple_of(batch.get()), "a multiple of `batch`", &nominal)?;
+        let crop = self.augment.crop;
+        judge("augment.crop", crop.is_multiple_of(STRIDE), "a multiple of 8", &crop)?;
+        if let Parts::Fold { index, of, .. } = self.data.parts {
+            let expected = "two folds or more, and an index below their number";
+            judge("data.parts.fold", of >= 2 && index < of, expected, &format_args!("{index} of {of}"))?;
         }
-        if self.nominal_batch < self.batch {
-            return refuse("nominal-batch", "at least `batch`", self.nominal_batch.to_string());
+        if let Validation::Cut { images, .. } = self.data.validation {
+            judge("data.validation.cut.images", images > 0, "at least 1", &images)?;
         }
-        if !self.nominal_batch.get().is_multiple_of(self.batch.get()) {
-            return refuse("nominal-batch", "a multiple of `batch`", self.nominal_batch.to_string());
-        }
-        if !self.augment.crop.is_multiple_of(STRIDE) {
-            return refuse("augment.crop", "a multiple of 8", self.augment.crop.to_string());
-        }
-        if let Parts::Fold { index, of, .. } = self.data.parts
-            && !(of >= 2 && index < of)
-        {
-            return refuse(
-                "data.parts.fold",
-                "two folds or more, and an index below their number",
-                format!("{index} of {of}"),
-            );
-        }
-        if let Validation::Cut { images: 0, .. } = self.data.validation {
-            return refuse("data.validation.cut.images", "at least 1", "0".to_owned());
-        }
-        self.model.check().map_err(|e| SettingError { key: e.key, expected: e.expected.to_owned(), got: e.got })?;
+        self.model.check()?;
         self.loss.check()?;
-        self.augment.check().map_err(|e| other("augment", e.to_string()))?;
+        self.augment.check().map_err(|e| SettingError::unusable("augment", &e))?;
         if let Some(resize) = &self.resize {
-            resize.check().map_err(|e| other("resize", e.to_string()))?;
+            resize.check().map_err(|e| SettingError::unusable("resize", &e))?;
         }
-        self.input.check().map_err(|e| other("input", e.to_string()))?;
-        self.schedule.check().map_err(|e| other("schedule", e.to_string()))?;
+        self.input.check().map_err(|e| SettingError::unusable("input", &e))?;
         self.evaluation.check()
     }
 }
@@ -280,30 +224,27 @@ impl EvaluationSettings {
     /// # Errors
     /// [`SettingError`].
     pub fn check(self) -> Result<(), SettingError> {
-        match self.max_mem {
-            Some(0) => {
-                let expected = "at least 1 MiB".to_owned();
-                Err(SettingError { key: "evaluation.max-mem", expected, got: "0".to_owned() })
-            }
-            _ => Ok(()),
-        }
+        judge("evaluation.max-mem", self.max_mem != Some(0), "at least 1 MiB", &0)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use wrs_optim::Regularizer;
+    use wrs_train::recipe::{self, Loaded, RecipeOrSetting};
+
     use super::*;
 
     fn load(name: &str, overrides: &[(&str, &str)]) -> Result<Loaded<Recipe>, RecipeOrSetting> {
         let text = RECIPES.iter().find(|(known, _)| *known == name).unwrap().1;
         let overrides: Vec<_> = overrides.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
-        Recipe::load(name, text, &overrides)
+        recipe::load(name, text, &overrides)
     }
 
     #[test]
     fn every_recipe_is_whole_and_called_by_its_name() {
         for (name, _) in RECIPES {
-            assert_eq!(load(name, &[]).unwrap().recipe.name, name);
+            assert_eq!(load(name, &[]).unwrap().recipe.training.name, name);
         }
     }
 
@@ -321,9 +262,12 @@ mod tests {
     #[test]
     fn the_papers_values_stand_in_its_recipe() {
         let recipe = load("qnrf/csrnet-wrs", &[]).unwrap().recipe;
-        assert_eq!((recipe.nominal_batch.get(), recipe.length.epochs(), recipe.augment.crop), (32, Some(300), 512));
-        assert!((recipe.lr - 1e-4).abs() < 1e-12);
-        let Regularizer::Wrs { rescale, weight_decay, .. } = &recipe.regularizer else { unreachable!() };
+        assert_eq!(
+            (recipe.nominal_batch.get(), recipe.training.length.epochs(), recipe.augment.crop),
+            (32, Some(300), 512)
+        );
+        assert!((recipe.training.lr - 1e-4).abs() < 1e-12);
+        let Regularizer::Wrs { rescale, weight_decay, .. } = &recipe.training.regularizer else { unreachable!() };
         assert_eq!((rescale.tau.get(), rescale.literal), (1, false));
         assert!((weight_decay - 1e-4).abs() < 1e-12);
         assert!(matches!(recipe.data.validation, Validation::Cut { images: 120, .. }), "1,081 are left of 1,201");

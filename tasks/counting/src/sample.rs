@@ -1,7 +1,6 @@
 //! From a data set to batches.
 
 use std::collections::BTreeMap;
-use std::num::NonZeroU64;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -14,8 +13,8 @@ use wrs_datasets::loader::{Loader, epoch_order};
 use wrs_datasets::scenes::write_crowds;
 use wrs_datasets::{DataError, Split};
 use wrs_nn::Dims;
-use wrs_train::plan::Plan;
-use wrs_train::recipe::SettingError;
+use wrs_train::plan::{Place, Plan};
+use wrs_train::recipe::{SettingError, judge};
 use wrs_train::run_dir::DATA_DIGEST;
 
 use crate::error::CountingError;
@@ -154,11 +153,8 @@ pub fn open(recipe: &Recipe, run: &Path) -> Result<Data, CountingError> {
 /// Refuses a validation that leaves nothing to train on.
 fn require_rest(whole: &CountingDataset, cut: usize) -> Result<(), SettingError> {
     let total = whole.images.len();
-    if cut < total {
-        return Ok(());
-    }
     let expected = format!("fewer than the {total} images of {}", whole.name);
-    Err(SettingError { key: "data.validation.cut.images", expected, got: cut.to_string() })
+    judge("data.validation.cut.images", cut < total, &expected, &cut)
 }
 
 /// One part of a recipe's data by its name (`train`, `val`, `test`, as the recipe cuts them), or another split of the folder.
@@ -170,7 +166,7 @@ pub fn open_split(recipe: &Recipe, run: &Path, name: &str) -> Result<CountingDat
         TRAINING => Ok(open(recipe, run)?.train),
         VALIDATION => Ok(open(recipe, run)?.val),
         TEST => open(recipe, run)?.test.ok_or_else(|| {
-            let text = format!("recipe `{}`: no test part", recipe.name);
+            let text = format!("recipe `{}`: no test part", recipe.training.name);
             CountingError::Usage(format!("{text}\nhelp: name one: --set data.parts.splits.test=test"))
         }),
         other => {
@@ -230,7 +226,7 @@ fn data_root(recipe: &Recipe, run: &Path) -> Result<(PathBuf, CountingOptions), 
 /// [`CountingError::Usage`] for a recipe that names none.
 pub fn folder(recipe: &Recipe) -> Result<(&Path, CountingOptions), CountingError> {
     let DataSource::Folder { root: Some(root), .. } = &recipe.data.source else {
-        let text = format!("recipe `{}`: no data", recipe.name);
+        let text = format!("recipe `{}`: no data", recipe.training.name);
         let help = "name a folder of pictures and points: --data DIR";
         return Err(CountingError::Usage(format!("{text}\nhelp: {help}")));
     };
@@ -279,13 +275,6 @@ pub struct Batcher {
     plan: Plan,
 }
 
-/// The place of a micro-batch in the run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Place {
-    step: u64,
-    micro_batch: u64,
-}
-
 /// Batches on their way.
 pub type Batches = Loader<Place, Batch, DataError>;
 
@@ -300,9 +289,9 @@ impl Batcher {
             images: set.images.iter().map(prepare).collect::<Result<_, _>>()?,
             input: recipe.input,
             loss: recipe.loss,
-            batch: recipe.batch.get() as usize,
+            batch: recipe.training.batch.get() as usize,
             crop: recipe.augment.crop,
-            seed: recipe.seed,
+            seed: recipe.training.seed,
             plan,
         })
     }
@@ -312,9 +301,7 @@ impl Batcher {
     /// # Errors
     /// [`CountingError::Loader`].
     pub fn start(self, from: u64, to: u64, workers: usize) -> Result<Batches, CountingError> {
-        let plan = self.plan.clone();
-        let places = (from..to)
-            .flat_map(move |step| plan.micro_batches(step).map(move |micro_batch| Place { step, micro_batch }));
+        let places = self.plan.places(from, to);
         let make = Arc::new(move |place: &Place| self.make(*place));
         Ok(Loader::start(workers, workers + AHEAD, places, make)?)
     }
@@ -347,9 +334,4 @@ impl Batcher {
     fn crops(&self, position: u64) -> usize {
         self.batch.min(self.images.len() - position as usize * self.batch)
     }
-}
-
-/// Pictures of an epoch.
-pub fn images_of(set: &CountingDataset) -> NonZeroU64 {
-    NonZeroU64::new(set.images.len() as u64).unwrap_or(NonZeroU64::MIN)
 }

@@ -61,7 +61,7 @@ impl Description {
     /// The metadata of a weights file.
     ///
     /// # Errors
-    /// [`CountingError::Weights`] when a number of it cannot be written.
+    /// [`CountingError::Train`] when a number of it cannot be written.
     pub fn metadata(&self) -> Result<Metadata, CountingError> {
         Ok(description::metadata(TASK, self)?)
     }
@@ -82,7 +82,7 @@ impl SavedNet {
     /// Loads a file written by a training.
     ///
     /// # Errors
-    /// [`CountingError::Weights`].
+    /// [`CountingError::Train`].
     pub fn load(path: &Path) -> Result<Self, CountingError> {
         let description: Description = description::read(path, TASK)?;
         description.check().map_err(|reason| description::not_ours(path, reason))?;
@@ -94,7 +94,7 @@ impl SavedNet {
     /// Writes the network as a file of ours.
     ///
     /// # Errors
-    /// [`CountingError::Weights`].
+    /// [`CountingError::Train`].
     pub fn export(&self, path: &Path) -> Result<(), CountingError> {
         Ok(safetensors::save(&self.params, &self.description.metadata()?, path)?)
     }

@@ -31,8 +31,8 @@ pub fn recalibrated<'p>(
     workers: usize,
     algorithms: Algorithms,
 ) -> Result<Cow<'p, Params>, DetectionError> {
-    let Some(settings) = recipe.recalibrate_bn else { return Ok(Cow::Borrowed(params)) };
-    let order = epoch_order(set.images.len(), recipe.seed, 0);
+    let Some(settings) = recipe.training.recalibrate_bn else { return Ok(Cow::Borrowed(params)) };
+    let order = epoch_order(set.images.len(), recipe.training.seed, 0);
     let chosen: Vec<TrainingImage> =
         order.into_iter().take(settings.images.get()).map(|index| set.images[index].clone()).collect();
     let shape = match recipe.evaluation.shape {
@@ -43,7 +43,7 @@ pub fn recalibrated<'p>(
     let make = Arc::new(move |image: &TrainingImage| prepare(&image.read()?.image, &how, input));
     let mut pictures = Loader::start(workers, workers + AHEAD, chosen, make)?;
     let batches = std::iter::from_fn(|| {
-        let batch: Result<Vec<Prepared>, _> = pictures.by_ref().take(recipe.batch.get() as usize).collect();
+        let batch: Result<Vec<Prepared>, _> = pictures.by_ref().take(recipe.training.batch.get() as usize).collect();
         batch.map_err(DetectionError::from).map(stacked).transpose()
     });
     let measured = recalibrate(params, algorithms, batches, |pass, x| net.forward(pass, x))?;

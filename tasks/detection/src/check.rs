@@ -123,7 +123,7 @@ pub fn check_recipe(
             (Some(train), classes)
         }
     };
-    match DetectionNet::new(&recipe.model, classes, recipe.seed) {
+    match DetectionNet::new(&recipe.model, classes, recipe.training.seed) {
         Ok((net, params)) => check_network(recipe, &source, &net, params, &mut report),
         Err(error) => report.findings.error(&source, &error),
     }
@@ -146,7 +146,7 @@ fn check_network(recipe: &Recipe, source: &Path, net: &DetectionNet, mut params:
         report.findings.push(Severity::Error, source, &problem, &format!("take {}", size.next_multiple_of(stride)));
     }
     report.findings.facts.push(format!("network {}: {} parameters", recipe.model.network, params.trainable().len()));
-    match recipe.init.as_ref().map_or(Ok(None), |init| Finder::from_env(Reach::Glance).find(init)) {
+    match recipe.training.init.as_ref().map_or(Ok(None), |init| Finder::from_env(Reach::Glance).find(init)) {
         Ok(None) => {}
         Ok(Some(found)) => {
             report.findings.facts.push(found.line());
@@ -158,7 +158,7 @@ fn check_network(recipe: &Recipe, source: &Path, net: &DetectionNet, mut params:
         Err(error) if error.is_absent() => report.findings.warning(source, &error),
         Err(error) => report.findings.error(source, &error),
     }
-    for part in &recipe.freeze {
+    for part in &recipe.training.freeze {
         if params.freeze(part) == 0 {
             let problem = format!("freeze: no tensor's name begins with `{part}`");
             report.findings.push(
@@ -178,11 +178,11 @@ fn check_course(recipe: &Recipe, source: &Path, train: &DetectionDataset, report
         report.findings.push(Severity::Error, source, "no image to train on", "look at the warnings about its boxes");
         return;
     }
-    let per_epoch =
-        Plan::new(sample::images_of(&set), recipe.batch, recipe.nominal_batch, Accumulation::Constant).per_epoch();
-    report.findings.facts.push(format!("epoch   {per_epoch} batches of {}", recipe.batch));
-    if recipe.batch.get() < FEW_PICTURES {
-        let problem = format!("batch: norms see {} pictures at once", recipe.batch);
+    let (images, batch) = (set.images.len() as u64, recipe.training.batch);
+    let per_epoch = Plan::new(images, batch, recipe.nominal_batch, Accumulation::Constant).per_epoch();
+    report.findings.facts.push(format!("epoch   {per_epoch} batches of {batch}"));
+    if batch.get() < FEW_PICTURES {
+        let problem = format!("batch: norms see {batch} pictures at once");
         report.findings.push(
             Severity::Warning,
             source,
@@ -196,7 +196,7 @@ fn check_course(recipe: &Recipe, source: &Path, train: &DetectionDataset, report
 fn fitted(recipe: &Recipe, train: &DetectionDataset) -> Option<Anchors> {
     let input = recipe.augment.size.get();
     let sides = sides_in_input(train, recipe, input);
-    let fitted = fit_anchors(&sides, recipe.anchors.len(), recipe.seed).ok()?;
+    let fitted = fit_anchors(&sides, recipe.anchors.len(), recipe.training.seed).ok()?;
     let threshold = match &recipe.loss {
         LossSettings::Giou(giou) => giou.iou_threshold,
         LossSettings::Darknet(_) | LossSettings::Mmdet(_) => GOOD_OVERLAP,

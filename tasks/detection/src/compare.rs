@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use wrs_eval::{Detection, GroundTruth, read_detections};
 use wrs_train::arms::{self, ArmOfRuns, Judged};
+use wrs_train::recipe;
 use wrs_train::run_dir::RunFiles;
 
 use crate::error::DetectionError;
@@ -33,7 +34,7 @@ pub struct Arms {
 pub fn arms(a: &[PathBuf], b: &[PathBuf], judged: Judged<'_>) -> Result<Arms, DetectionError> {
     let [a, b] = arms::read(a, b)?;
     let files = &a.runs[0].files;
-    let mut recipe = Recipe::load(&files.recipe().display().to_string(), &files.read_recipe()?, &[])?.recipe;
+    let mut recipe = recipe::of_run::<Recipe>(files)?.recipe;
     if let Judged::Split { name, .. } = judged {
         name.clone_into(&mut recipe.data.val_split);
     }

@@ -72,7 +72,7 @@ impl DarknetSource<'_> {
     /// Boxes are found as Darknet's `valid` does: objectness and score above 0.005, suppression at IoU 0.45, the 100 best.
     ///
     /// # Errors
-    /// [`DetectionError::Darknet`] for a `.cfg` that is none, [`DetectionError::Weights`] for a file that does not fit it,
+    /// [`DetectionError::Darknet`] for a `.cfg` that is none, [`DetectionError::Train`] for a file that does not fit it,
     /// [`DetectionError::Usage`] for names or sizes that do not.
     pub fn load(&self) -> Result<(SavedNet, Vec<String>), DetectionError> {
         let (name, text) = self.cfg_text()?;

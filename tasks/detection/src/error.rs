@@ -6,15 +6,7 @@ use wrs_datasets::DataError;
 use wrs_datasets::loader::LoaderError;
 use wrs_draw::{DrawError, FolderError};
 use wrs_eval::EvalError;
-use wrs_nn::NnError;
-use wrs_optim::OptimError;
-use wrs_train::TrainError;
-use wrs_train::checkpoint::CheckpointError;
-use wrs_train::divergence::Divergence;
-use wrs_train::metrics::MetricsError;
-use wrs_train::recipe::{RecipeOrSetting, SettingError};
-use wrs_train::run_dir::RunDirError;
-use wrs_weights::WeightsError;
+use wrs_train::{TrainError, through_train_error};
 use wrs_weights::darknet::CfgError;
 
 use crate::anchors::AnchorError;
@@ -23,12 +15,9 @@ use crate::loss::LossError;
 /// Why a detection job ended.
 #[derive(Debug, thiserror::Error)]
 pub enum DetectionError {
-    /// The recipe.
+    /// What any training can end in.
     #[error(transparent)]
-    Recipe(#[from] RecipeOrSetting),
-    /// A value of the recipe.
-    #[error(transparent)]
-    Setting(#[from] SettingError),
+    Train(#[from] TrainError),
     /// The recipe's anchors.
     #[error(transparent)]
     Anchors(#[from] AnchorError),
@@ -38,42 +27,12 @@ pub enum DetectionError {
     /// A worker of the loader.
     #[error(transparent)]
     Loader(#[from] LoaderError<DataError>),
-    /// The network.
-    #[error(transparent)]
-    Nn(#[from] NnError),
-    /// The optimizer or its state.
-    #[error(transparent)]
-    Optim(#[from] OptimError),
     /// The loss, other than by values that are not finite.
     #[error(transparent)]
     Loss(LossError),
-    /// The training broke down.
-    #[error(transparent)]
-    Diverged(#[from] Divergence),
-    /// The loader ended before the run did.
-    #[error("step {step}: the loader gave no batch\nhelp: this is a fault of the program, please report it")]
-    OutOfBatches {
-        /// The optimizer step, from 1.
-        step: u64,
-    },
     /// The evaluator.
     #[error(transparent)]
     Eval(#[from] EvalError),
-    /// The run's directory.
-    #[error(transparent)]
-    RunDir(#[from] RunDirError),
-    /// A checkpoint.
-    #[error(transparent)]
-    Checkpoint(#[from] CheckpointError),
-    /// What carries a training out.
-    #[error(transparent)]
-    Train(#[from] TrainError),
-    /// metrics.jsonl.
-    #[error(transparent)]
-    Metrics(#[from] MetricsError),
-    /// A weights file.
-    #[error(transparent)]
-    Weights(#[from] WeightsError),
     /// A `.cfg` that is none, or no detector.
     #[error(transparent)]
     Darknet(#[from] CfgError),
@@ -99,3 +58,5 @@ pub enum DetectionError {
     #[error("{0}")]
     Usage(String),
 }
+
+through_train_error!(DetectionError);

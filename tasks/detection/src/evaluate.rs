@@ -108,7 +108,7 @@ impl Detector<'_> {
     /// Finds boxes in a prepared picture.
     ///
     /// # Errors
-    /// [`DetectionError::Nn`] when the network refuses.
+    /// [`DetectionError::Train`] when the network refuses.
     pub fn find(&self, picture: Prepared, nms: &NmsSettings) -> Result<FoundInPicture, DetectionError> {
         let dims = picture.dims();
         let Prepared { fit, pixels, .. } = picture;

@@ -33,7 +33,7 @@ const COCO_CLASSES: usize = 80;
 /// its heads.
 ///
 /// # Errors
-/// [`DetectionError::Weights`] for a file of which nothing fits; the network is then to be thrown away.
+/// [`DetectionError::Train`] for a file of which nothing fits; the network is then to be thrown away.
 pub fn load_init(path: &Path, net: &DetectionNet, params: &mut Params) -> Result<Vec<String>, DetectionError> {
     if Format::of(path)?.is_none() {
         let report = darknet::load_into(params, &net.darknet_order(params), path, Extent::ByName, Strictness::Partial)?;

@@ -7,6 +7,7 @@ use wrs_backbones::Darknet53Config;
 use wrs_datasets::augment::batch_pixels;
 use wrs_datasets::{ImageRgb8, ImageSize};
 use wrs_nn::{NnError, NormConfig, Params, Pass, Value};
+use wrs_train::recipe::{SettingError, judge_network};
 use wrs_weights::darknet::{Cfg, CfgError, DarknetConv};
 
 use crate::anchors::{ANCHORS_PER_LEVEL, LevelPlan, yolov3_levels};
@@ -107,6 +108,14 @@ impl InputSpec {
 }
 
 impl ModelConfig {
+    /// Judges the values.
+    ///
+    /// # Errors
+    /// The first one outside its range.
+    pub fn check(&self) -> Result<(), SettingError> {
+        judge_network(self.width, self.norm_eps, self.norm_momentum)
+    }
+
     /// What the outputs are.
     ///
     /// # Errors

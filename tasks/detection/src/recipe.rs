@@ -7,10 +7,8 @@ use serde::{Deserialize, Serialize};
 use wrs_datasets::augment::{AffineGains, Augment, HsvGains, MultiScale};
 use wrs_datasets::detection::{EmptyImages, FirstPixel, Layout};
 use wrs_datasets::scenes::ScenesOptions;
-use wrs_optim::{EmaConfig, OptimizerConfig, Regularizer, Schedule};
-use wrs_train::recalibrate::RecalibrateBn;
-use wrs_train::recipe::{Loaded, RecipeOrSetting, RunLength, SettingError, parse};
-use wrs_weights::Origin;
+use wrs_optim::EmaConfig;
+use wrs_train::recipe::{SettingError, TaskRecipe, TrainingSettings, judge};
 
 use crate::loss::LossSettings;
 use crate::net::ModelConfig;
@@ -42,26 +40,14 @@ pub enum Task {
 pub struct Recipe {
     /// `detection`
     pub task: Task,
-    /// What the run is called.
-    pub name: String,
-    /// The seed of every draw.
-    pub seed: u64,
-    /// Optimizer steps or epochs.
+    /// What every training has, whatever is learned.
     #[serde(flatten)]
-    pub length: RunLength,
-    /// Optimizer steps between checkpoints.
-    pub checkpoint_every: NonZeroU64,
-    /// Optimizer steps between evaluations; the last step is always evaluated.
-    pub evaluate_every: NonZeroU64,
-    /// Pictures per micro-batch: what the network sees at once.
-    pub batch: NonZeroU64,
+    pub training: TrainingSettings,
     /// Pictures per optimizer step: gradients of several micro-batches are added up to it.
     pub nominal_batch: NonZeroU64,
     /// During warm-up the micro-batches of a step grow from one to as many as make up `nominal-batch`.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub growing_accumulation: bool,
-    /// Learning rate before the schedule's factors.
-    pub lr: f64,
     /// Where the pictures come from.
     pub data: DataSettings,
     /// What happens to a picture before the network sees it.
@@ -72,30 +58,12 @@ pub struct Recipe {
     pub model: ModelConfig,
     /// The loss.
     pub loss: LossSettings,
-    /// The optimizer.
-    pub optimizer: OptimizerConfig,
-    /// Its learning rate over time.
-    pub schedule: Schedule,
-    /// What keeps the weights in bounds.
-    pub regularizer: Regularizer,
-    /// What the network starts from: a file, a name such as `imagenet/resnet101`, or `none`; what does not fit starts afresh.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub init: Option<Origin>,
-    /// Parts that keep their values, by the beginning of their names: `backbone`, `backbone.stages.0`.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub freeze: Vec<String>,
     /// The gradient of a step is shortened to this norm; without it, never.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub clip_grad_norm: Option<f64>,
-    /// Steps between two lines about filter norms and effective learning rates in metrics.jsonl; without it, none.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub trace_every: Option<NonZeroU64>,
     /// The average of the weights that is evaluated and saved as the best; without it the weights themselves are.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ema: Option<EmaConfig>,
-    /// Running statistics are measured anew before an evaluation; without it, the training's own are used.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub recalibrate_bn: Option<RecalibrateBn>,
     /// How the validation split is evaluated.
     pub evaluation: EvaluationSettings,
 }
@@ -217,51 +185,23 @@ pub struct EvaluationSettings {
     pub nms: NmsSettings,
 }
 
-impl Recipe {
-    /// Reads a recipe and judges its values.
-    ///
-    /// # Errors
-    /// [`RecipeOrSetting::Recipe`] for text that is no recipe; [`RecipeOrSetting::Setting`] for a value outside its range.
-    pub fn load(source: &str, text: &str, overrides: &[(String, String)]) -> Result<Loaded<Self>, RecipeOrSetting> {
-        let loaded: Loaded<Self> = parse(source, text, overrides)?;
-        loaded.recipe.check()?;
-        Ok(loaded)
+impl TaskRecipe for Recipe {
+    fn training(&self) -> &TrainingSettings {
+        &self.training
     }
 
     fn check(&self) -> Result<(), SettingError> {
-        let refuse = |key: &'static str, expected: &'static str, got: String| {
-            Err(SettingError { key, expected: expected.to_owned(), got })
-        };
-        if !(self.lr.is_finite() && self.lr > 0.0) {
-            return refuse("lr", "a number above 0", self.lr.to_string());
-        }
-        if !(self.model.width.is_finite() && self.model.width > 0.0 && self.model.width <= 4.0) {
-            return refuse("model.width", "a factor above 0, at most 4", self.model.width.to_string());
-        }
-        if !(0.0..=1.0).contains(&self.model.norm_momentum) {
-            return refuse("model.norm-momentum", "a weight from 0 to 1", self.model.norm_momentum.to_string());
-        }
-        if !(self.model.norm_eps.is_finite() && self.model.norm_eps > 0.0) {
-            return refuse("model.norm-eps", "a number above 0", self.model.norm_eps.to_string());
-        }
-        if self.nominal_batch < self.batch {
-            return refuse("nominal-batch", "at least `batch`", self.nominal_batch.to_string());
-        }
-        let other = |key: &'static str, e: String| SettingError { key, expected: "a usable value".into(), got: e };
+        self.model.check()?;
+        judge("nominal-batch", self.nominal_batch >= self.training.batch, "at least `batch`", &self.nominal_batch)?;
         for (key, share) in
             [("augment.mosaic", self.augment.mosaic), ("augment.flip-left-right", self.augment.flip_left_right)]
         {
-            if !(0.0..=1.0).contains(&share) {
-                return refuse(key, "a share from 0 to 1", share.to_string());
-            }
+            judge(key, (0.0..=1.0).contains(&share), "a share from 0 to 1", &share)?;
         }
-        if let Some(norm) = self.clip_grad_norm
-            && !(norm.is_finite() && norm > 0.0)
-        {
-            return refuse("clip-grad-norm", "a norm above 0", norm.to_string());
+        if let Some(norm) = self.clip_grad_norm {
+            judge("clip-grad-norm", norm.is_finite() && norm > 0.0, "a norm above 0", &norm)?;
         }
         self.augment.multi_scale(1)?;
-        self.schedule.check().map_err(|e| other("schedule", e.to_string()))?;
-        self.evaluation.nms.check().map_err(|e| other("evaluation.nms", e.to_string()))
+        self.evaluation.nms.check().map_err(|e| SettingError::unusable("evaluation.nms", &e))
     }
 }

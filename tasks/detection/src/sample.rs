@@ -11,7 +11,7 @@ use wrs_datasets::loader::{Loader, epoch_order};
 use wrs_datasets::scenes::write_scenes;
 use wrs_datasets::{DataError, DetectionDataset, ImageSize, Split};
 use wrs_nn::Dims;
-use wrs_train::plan::Plan;
+use wrs_train::plan::{Place, Plan};
 use wrs_train::run_dir::DATA_DIGEST;
 
 use crate::assign::Truth;
@@ -147,7 +147,7 @@ fn data_root(recipe: &Recipe, run: &Path) -> Result<(PathBuf, ReadOptions), Dete
 /// [`DetectionError::Usage`] for a recipe that names none.
 pub fn folder(recipe: &Recipe) -> Result<(&Path, ReadOptions), DetectionError> {
     let DataSource::Folder { root: Some(root), layout, first_pixel } = &recipe.data.source else {
-        let text = format!("recipe `{}`: no data", recipe.name);
+        let text = format!("recipe `{}`: no data", recipe.training.name);
         let help = "name a folder in COCO's, YOLO's or VOC's layout: --data DIR";
         return Err(DetectionError::Usage(format!("{text}\nhelp: {help}")));
     };
@@ -179,24 +179,17 @@ pub struct Batcher {
     plan: Plan,
 }
 
-/// Which micro-batch of which step.
-#[derive(Clone, Copy, Debug)]
-pub struct Place {
-    step: u64,
-    micro_batch: u64,
-}
-
 /// Batches on their way.
 pub type Batches = Loader<Place, Batch, DataError>;
 
 impl Batcher {
     /// # Errors
-    /// [`DetectionError::Setting`] for sizes out of order.
+    /// [`DetectionError::Train`] for sizes out of order.
     pub fn new(recipe: &Recipe, set: TrainingSet, plan: Plan, input: InputSpec) -> Result<Self, DetectionError> {
         let every = recipe.augment.multi_scale.map(|settings| settings.every);
         let multi_scale = recipe.augment.multi_scale(input.stride)?.zip(every);
-        let batch = recipe.batch.get() as usize;
-        Ok(Self { set, augment: recipe.augment.augment(), input, multi_scale, batch, seed: recipe.seed, plan })
+        let batch = recipe.training.batch.get() as usize;
+        Ok(Self { set, augment: recipe.augment.augment(), input, multi_scale, batch, seed: recipe.training.seed, plan })
     }
 
     /// Starts making the batches of the steps from `from` to `to`.
@@ -204,9 +197,7 @@ impl Batcher {
     /// # Errors
     /// [`DetectionError::Loader`].
     pub fn start(self, from: u64, to: u64, workers: usize) -> Result<Batches, DetectionError> {
-        let plan = self.plan.clone();
-        let places = (from..to)
-            .flat_map(move |step| plan.micro_batches(step).map(move |micro_batch| Place { step, micro_batch }));
+        let places = self.plan.places(from, to);
         let make = Arc::new(move |place: &Place| self.make(*place));
         Ok(Loader::start(workers, workers + AHEAD, places, make)?)
     }
@@ -240,9 +231,4 @@ impl Batcher {
         let dims = Dims { n: pictures.len(), h: size.height, w: size.width, c: self.input.channels };
         Ok(Batch { dims, pixels, truths, image_ids })
     }
-}
-
-/// The images of an epoch, as a plan wants them.
-pub fn images_of(set: &TrainingSet) -> NonZeroU64 {
-    NonZeroU64::new(set.images.len() as u64).unwrap_or(NonZeroU64::MIN)
 }

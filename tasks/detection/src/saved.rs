@@ -49,7 +49,7 @@ impl Description {
     /// The metadata of a weights file.
     ///
     /// # Errors
-    /// [`DetectionError::Weights`] when a number of it cannot be written.
+    /// [`DetectionError::Train`] when a number of it cannot be written.
     pub fn metadata(&self) -> Result<Metadata, DetectionError> {
         Ok(description::metadata(TASK, self)?)
     }
@@ -72,7 +72,7 @@ impl SavedNet {
     /// Loads a file written by a training.
     ///
     /// # Errors
-    /// [`DetectionError::Weights`].
+    /// [`DetectionError::Train`].
     pub fn load(path: &Path) -> Result<Self, DetectionError> {
         let description: Description = description::read(path, TASK)?;
         let (names, ids) = (description.class_names.len(), description.category_ids.len());
@@ -88,7 +88,7 @@ impl SavedNet {
     /// Loads Darknet's weights into the network that a description speaks of; every layer must be in the file.
     ///
     /// # Errors
-    /// [`DetectionError::Weights`], and what building the network can end in.
+    /// [`DetectionError::Train`], and what building the network can end in.
     pub fn load_darknet(description: Description, path: &Path) -> Result<(Self, DarknetReport), DetectionError> {
         let mut saved = Self::fresh(description)?;
         let order = saved.net.darknet_order(&saved.params);
@@ -99,7 +99,7 @@ impl SavedNet {
     /// Writes the network as a file of ours, or as Darknet's `.weights` where the name ends so.
     ///
     /// # Errors
-    /// [`DetectionError::Weights`].
+    /// [`DetectionError::Train`].
     pub fn export(&self, path: &Path) -> Result<(), DetectionError> {
         if path.extension().is_some_and(|extension| extension == "weights") {
             let order = self.net.darknet_order(&self.params);

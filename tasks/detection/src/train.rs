@@ -10,6 +10,7 @@ use wrs_eval::write_detections;
 use wrs_nn::{Buffer, Gradients, InputGradient, Params, Pass};
 use wrs_ops::conv::Algorithms;
 use wrs_optim::{Ema, Optimizer, check_gradients, clip_grad_norm};
+use wrs_train::TrainError;
 use wrs_train::checkpoint::Mark;
 use wrs_train::divergence::Divergence;
 use wrs_train::freeze::freeze;
@@ -59,9 +60,9 @@ pub fn train(
     sample::check_source(&loaded.recipe)?;
     // Data that is not there is told of first, when it is opened.
     if sample::folder(&loaded.recipe).map_or(true, |(root, _)| root.exists()) {
-        options.fetch(loaded.recipe.init.as_ref())?;
+        options.fetch(loaded.recipe.training.init.as_ref())?;
     }
-    let session = Session::create("detection", loaded, loaded.recipe.seed, place, source)?;
+    let session = Session::create("detection", loaded, place, source)?;
     carry_out(&loaded.recipe, session, options)
 }
 
@@ -70,7 +71,7 @@ pub fn train(
 /// # Errors
 /// [`DetectionError`].
 pub fn resume(root: &Path, options: TrainOptions) -> Result<TrainOutcome, DetectionError> {
-    match Session::resume(root, |name, text| Ok::<_, DetectionError>(Recipe::load(name, text, &[])?))? {
+    match Session::resume::<Recipe>(root)? {
         Some((session, loaded)) => carry_out(&loaded.recipe, session, options),
         None => Ok(options.nothing_left(root)),
     }
@@ -78,35 +79,36 @@ pub fn resume(root: &Path, options: TrainOptions) -> Result<TrainOutcome, Detect
 
 fn carry_out(recipe: &Recipe, mut session: Session, options: TrainOptions) -> Result<TrainOutcome, DetectionError> {
     let ended = steps(recipe, &mut session, options);
-    session.end(ended, |error| matches!(error, DetectionError::Diverged(_)))
+    session.end(ended, |error| matches!(error, DetectionError::Train(TrainError::Diverged(_))))
 }
 
 /// Every step of a run that is still to do; gives the signal that ended it early.
 #[allow(clippy::too_many_lines)] // the order of events, top to bottom in one place
 fn steps(recipe: &Recipe, session: &mut Session, options: TrainOptions) -> Result<Option<Signal>, DetectionError> {
     let TrainOptions { workers, algorithms, progress, interrupt, finder } = options;
+    let training = &recipe.training;
     let mut progress = progress(Some(session.run.open_log()?));
     let checkpoints = session.run.checkpoints(KEEP)?;
 
     // data
     let data = sample::open(recipe, session.run.files().root())?;
     session.note_data(data.summary())?;
-    let Course { plan, total, length } = Course::of(&CourseSettings {
-        images: sample::images_of(&data.train),
-        batch: recipe.batch,
-        nominal_batch: recipe.nominal_batch,
-        growing_accumulation: recipe.growing_accumulation,
-        schedule: &recipe.schedule,
-        length: recipe.length,
-    });
+    let Course { plan, total, length } = Course::of(
+        training,
+        CourseSettings {
+            images: data.train.images.len() as u64,
+            nominal_batch: recipe.nominal_batch,
+            growing_accumulation: recipe.growing_accumulation,
+        },
+    );
 
     // network, loss, optimizer
     let anchors = Anchors::deal(&recipe.anchors, &recipe.model.levels()?)?;
     let classes = data.class_names.len();
-    let (net, mut params) = DetectionNet::new(&recipe.model, classes, recipe.seed)?;
-    let notes = freeze(&mut params, &recipe.freeze)?;
+    let (net, mut params) = DetectionNet::new(&recipe.model, classes, training.seed)?;
+    let notes = freeze(&mut params, &training.freeze)?;
     let loss = YoloLoss::new(anchors.clone(), classes, recipe.loss.clone()).map_err(DetectionError::Loss)?;
-    let mut optimizer = recipe.regularizer.build_optimizer(&recipe.optimizer, &params)?;
+    let mut optimizer = training.regularizer.build_optimizer(&training.optimizer, &params)?;
     introduce(recipe, &data, &params, optimizer.as_ref(), &session.run, total, &notes, &mut progress);
 
     // where it stands
@@ -115,13 +117,13 @@ fn steps(recipe: &Recipe, session: &mut Session, options: TrainOptions) -> Resul
     let (mut metrics, mut ema) = if let Some(resumed) = resumed {
         (session.resume_metrics(&mut progress)?, resumed.ema)
     } else {
-        if let Some(path) = session.start_file(recipe.init.as_ref(), &finder, &mut progress)? {
+        if let Some(path) = session.start_file(training.init.as_ref(), &finder, &mut progress)? {
             progress.say(&load_init(&path, &net, &mut params)?.join("\n"));
-            say_first_norms(&recipe.regularizer, &params, &mut progress)?;
+            say_first_norms(&training.regularizer, &params, &mut progress)?;
         }
         let mut metrics = MetricsLog::restart(&session.run.files().metrics())?;
         let started = optimizer.start(&mut params);
-        let report = started.map_err(|e| Divergence::or_refusal::<DetectionError, u64>(e, 0, []))?;
+        let report = started.map_err(|e| Divergence::or_refusal::<u64>(e, 0, []))?;
         write_rescale(&mut metrics, 0, 0, &params, &report)?;
         (metrics, recipe.ema.map(|config| Ema::new(config, &params)).transpose()?)
     };
@@ -136,23 +138,23 @@ fn steps(recipe: &Recipe, session: &mut Session, options: TrainOptions) -> Resul
         let waited_before = batches.waited();
         let step = state.step;
         let range = plan.micro_batches(step);
-        let factors = recipe.schedule.at(range.end - 1, length);
+        let factors = training.schedule.at(range.end - 1, length);
         let (mut terms, mut images) = (Terms::default(), Vec::new());
         gradients.reset();
         for micro_batch_index in range.clone() {
-            let batch = batches.next().ok_or(DetectionError::OutOfBatches { step: step + 1 })??;
-            let scale = recipe.batch.get() as f64 / recipe.nominal_batch.get() as f64;
+            let batch = batches.next().ok_or(TrainError::OutOfBatches { step: step + 1 })??;
+            let scale = training.batch.get() as f64 / recipe.nominal_batch.get() as f64;
             let loss_step = LossStep { giou_ratio: factors.warmth, scale };
-            let how = How { loss_step, seed: recipe.seed, step, index: micro_batch_index, algorithms };
+            let how = How { loss_step, seed: training.seed, step, index: micro_batch_index, algorithms };
             images.extend(batch.image_ids.iter().flatten().copied());
             terms.images += batch.dims.n;
             terms.size = batch.dims.h.max(batch.dims.w);
             micro_batch(&net, &mut params, &loss, batch, how, &mut gradients, &mut terms)?;
         }
-        let diverged = |e| Divergence::or_refusal::<DetectionError, _>(e, step + 1, &images);
+        let diverged = |e| Divergence::or_refusal(e, step + 1, &images);
         check_gradients(&params, &mut gradients).map_err(diverged)?;
         let (epoch, _) = plan.place(range.end - 1);
-        let settings = optimizer.groups().settings(recipe.lr, recipe.optimizer.momentum(), &factors, epoch);
+        let settings = optimizer.groups().settings(training.lr, training.optimizer.momentum(), &factors, epoch);
         let norm = recipe.clip_grad_norm.map(|most| clip_grad_norm(&mut gradients, most));
         let report = optimizer.step(&mut params, &mut gradients, &settings).map_err(diverged)?;
         if let Some(ema) = &mut ema {
@@ -164,13 +166,13 @@ fn steps(recipe: &Recipe, session: &mut Session, options: TrainOptions) -> Resul
         // what it was
         let waited = batches.waited().saturating_sub(waited_before);
         meter.record(terms.images, begun.elapsed(), waited);
-        let lr = recipe.lr * factors.weights;
+        let lr = training.lr * factors.weights;
         terms.gradient_norm = norm;
         metrics.write(Kind::Train, state.step, epoch, &terms.record(lr, settings.momentum, begun.elapsed(), waited))?;
         write_rescale(&mut metrics, state.step, epoch, &params, &report)?;
         progress.update(&Snapshot {
             epoch,
-            epochs: recipe.length.epochs(),
+            epochs: training.length.epochs(),
             step: state.step,
             steps: total,
             values: &terms.shown(),
@@ -184,10 +186,10 @@ fn steps(recipe: &Recipe, session: &mut Session, options: TrainOptions) -> Resul
         let done = state.step;
         let due = |every: NonZeroU64| done.is_multiple_of(every.get()) || done == total;
         let mut mark = Mark::Last;
-        if recipe.trace_every.is_some_and(due) {
+        if training.trace_every.is_some_and(due) {
             write_trace(&mut metrics, state.step, epoch, &params, &report, lr)?;
         }
-        if due(recipe.evaluate_every) {
+        if due(training.evaluate_every) {
             let averaged = ema.as_ref().map_or(&params, Ema::params);
             let judged = &*recalibrated(recipe, &net, averaged, &data.train, workers, algorithms)?;
             let detector = Detector { net: &net, params: judged, anchors: &anchors, algorithms };
@@ -205,7 +207,7 @@ fn steps(recipe: &Recipe, session: &mut Session, options: TrainOptions) -> Resul
                 mark = Mark::LastAndBest;
             }
         }
-        if due(recipe.checkpoint_every) || stop.is_some() || matches!(mark, Mark::LastAndBest) {
+        if due(training.checkpoint_every) || stop.is_some() || matches!(mark, Mark::LastAndBest) {
             metrics.sync()?;
             save(&checkpoints, state, &params, &metadata, optimizer.as_ref(), ema.as_ref(), mark)?;
         }
@@ -256,7 +258,7 @@ fn micro_batch(
         LossError::NotFinite { images, .. } => {
             let images: Vec<u64> =
                 images.iter().flat_map(|&i| batch.image_ids.get(i).into_iter().flatten().copied()).collect();
-            DetectionError::Diverged(Divergence::new(how.step + 1, images, source))
+            Divergence::new(how.step + 1, images, source).into()
         }
         _ => DetectionError::Loss(source),
     })?;

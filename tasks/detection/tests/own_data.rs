@@ -12,6 +12,7 @@ use wrs_datasets::detection::ImageRecord;
 use wrs_datasets::scenes::{ScenesOptions, write_scenes};
 use wrs_detection::recipe::{RECIPES, Recipe};
 use wrs_detection::sample::{self, Data};
+use wrs_train::recipe;
 
 fn coco(folder: &Path) -> PathBuf {
     let root = folder.join("coco");
@@ -99,7 +100,7 @@ fn open(root: &Path, more: &[(&str, &str)]) -> Data {
     let text = RECIPES.iter().find(|(name, _)| *name == "bccd/yolov3-wrs").unwrap().1;
     let mut overrides = vec![("data.source.folder.root".to_owned(), root.display().to_string())];
     overrides.extend(more.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())));
-    let recipe = Recipe::load("test", text, &overrides).unwrap().recipe;
+    let recipe = recipe::load::<Recipe>("test", text, &overrides).unwrap().recipe;
     sample::open(&recipe, Path::new("unused")).unwrap()
 }
 

@@ -12,6 +12,7 @@ use wrs_detection::saved::{Description, SavedNet};
 use wrs_nn::{Dims, InputGradient, Pass};
 use wrs_ops::conv::Algorithms;
 use wrs_ops::rng::Rng;
+use wrs_train::recipe;
 use wrs_weights::safetensors;
 
 const DIMS: Dims = Dims { n: 2, h: 64, w: 96, c: 3 };
@@ -19,7 +20,7 @@ const DIMS: Dims = Dims { n: 2, h: 64, w: 96, c: 3 };
 /// The demo's network with two classes, as its training would save it.
 fn saved() -> SavedNet {
     let (name, text) = RECIPES[0];
-    let recipe = Recipe::load(name, text, &[("model.width".into(), "0.125".into())]).unwrap().recipe;
+    let recipe = recipe::load::<Recipe>(name, text, &[("model.width".into(), "0.125".into())]).unwrap().recipe;
     let categories = [(4, "circle"), (7, "square")].map(|(id, name)| Category { id, name: name.to_owned() });
     let description = Description::of(&recipe, &categories);
     let anchors = Anchors::from_sizes(&description.anchors).unwrap();

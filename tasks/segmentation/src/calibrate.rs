@@ -31,7 +31,7 @@ pub fn recalibrated<'p>(
     workers: usize,
     algorithms: Algorithms,
 ) -> Result<Cow<'p, Params>, SegmentationError> {
-    let Some(settings) = recipe.recalibrate_bn else { return Ok(Cow::Borrowed(params)) };
+    let Some(settings) = recipe.training.recalibrate_bn else { return Ok(Cow::Borrowed(params)) };
     let augment = SegmentationAugment {
         scale: [1.0, 1.0],
         scale_step: None,
@@ -40,11 +40,12 @@ pub fn recalibrated<'p>(
         ..recipe.augment
     };
     let plain = Recipe { augment, last_batch: LastBatch::Keep, ..recipe.clone() };
-    let order = epoch_order(set.images.len(), recipe.seed, 0);
+    let order = epoch_order(set.images.len(), recipe.training.seed, 0);
     let images = order.into_iter().take(settings.images.get()).map(|index| set.images[index].clone()).collect();
     let chosen = SegmentationDataset { images, ..set.clone() };
     let trained = sample::trained(&plain, &chosen);
-    let plan = Plan::new(trained, plain.batch, plain.batch, Accumulation::Constant);
+    let batch = plain.training.batch;
+    let plan = Plan::new(trained, batch, batch, Accumulation::Constant);
     let batches = plan.per_epoch().get();
     let batches = Batcher::new(&plain, &chosen, plan).start(0, batches, workers)?;
     let batches = batches.map(|batch| Ok::<_, SegmentationError>(batch.map(|batch| (batch.dims, batch.pixels))?));

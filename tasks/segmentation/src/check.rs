@@ -60,7 +60,7 @@ pub fn check_recipe(recipe: &Recipe, source: &str, look: &Look) -> Result<Findin
     let source = PathBuf::from(source);
     let (train, classes, images) = match &recipe.data.source {
         DataSource::Scenes(_) if look.previews.is_some() => {
-            let text = format!("--previews: recipe `{}` draws its data when a run begins", recipe.name);
+            let text = format!("--previews: recipe `{}` draws its data when a run begins", recipe.training.name);
             return Err(SegmentationError::Usage(format!("{text}\nhelp: wrs check RUN/scenes --previews DIR")));
         }
         DataSource::Scenes(scenes) => {
@@ -84,7 +84,7 @@ pub fn check_recipe(recipe: &Recipe, source: &str, look: &Look) -> Result<Findin
             (Some(train), classes, images)
         }
     };
-    let (_, params) = DeepLabV3::new(&recipe.model, classes, recipe.seed);
+    let (_, params) = DeepLabV3::new(&recipe.model, classes, recipe.training.seed);
     let params = check_network(recipe, &source, params, &mut findings);
     if let Some(problem) = few_pictures(recipe, images, &params) {
         let help = "take more, or freeze the backbone: a batch norm's statistics are noise below";
@@ -126,7 +126,7 @@ fn look_at(
 
 fn check_network(recipe: &Recipe, source: &Path, mut params: Params, findings: &mut Findings) -> Params {
     findings.facts.push(format!("network {}: {} parameters", recipe.model, params.trainable().len()));
-    match recipe.init.as_ref().map_or(Ok(None), |init| Finder::from_env(Reach::Glance).find(init)) {
+    match recipe.training.init.as_ref().map_or(Ok(None), |init| Finder::from_env(Reach::Glance).find(init)) {
         Ok(None) => {}
         Ok(Some(found)) => {
             findings.facts.push(found.line());
@@ -138,7 +138,7 @@ fn check_network(recipe: &Recipe, source: &Path, mut params: Params, findings: &
         Err(error) if error.is_absent() => findings.warning(source, &error),
         Err(error) => findings.error(source, &error),
     }
-    if let Err(error) = wrs_train::freeze::freeze(&mut params, &recipe.freeze) {
+    if let Err(error) = wrs_train::freeze::freeze(&mut params, &recipe.training.freeze) {
         findings.error(source, &error);
     }
     params
@@ -150,15 +150,16 @@ fn check_course(recipe: &Recipe, source: &Path, train: &SegmentationDataset, fin
         return;
     }
     let trained = sample::trained(recipe, train);
-    let per_epoch = Plan::new(trained, recipe.batch, recipe.batch, Accumulation::Constant).per_epoch();
-    findings.facts.push(format!("epoch   {per_epoch} batches of {}", recipe.batch));
+    let batch = recipe.training.batch;
+    let per_epoch = Plan::new(trained, batch, batch, Accumulation::Constant).per_epoch();
+    findings.facts.push(format!("epoch   {per_epoch} batches of {batch}"));
 }
 
 /// A warning about batches in which norms see too few pictures to be trusted, where any norm still learns; `images` is how
 /// many there are to train on.
 pub(crate) fn few_pictures(recipe: &Recipe, images: u64, params: &Params) -> Option<String> {
     let learns = params.filters().iter().any(|filter| !params.is_frozen(filter.mean));
-    match recipe.batch.get().min(images) {
+    match recipe.training.batch.get().min(images) {
         1 if learns => Some(format!(
             "batch: norms see 1 picture at once, fewer than {FEW_PICTURES}; the pooling branch's, which sees a single value, \
              keeps to its running statistics"
@@ -180,7 +181,7 @@ mod tests {
         let told = |batch: &str, images: u64, freeze: &[&str]| {
             let text = crate::recipe::RECIPES[0].1;
             let set = [("batch".to_owned(), batch.to_owned()), ("model.width".to_owned(), "0.0625".to_owned())];
-            let recipe = Recipe::load("demo-segmentation", text, &set).unwrap().recipe;
+            let recipe = wrs_train::recipe::load::<Recipe>("demo-segmentation", text, &set).unwrap().recipe;
             let (_, mut params) = DeepLabV3::new(&recipe.model, 3, 0);
             for part in freeze {
                 assert!(params.freeze(part) > 0);

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use wrs_eval::{ImageConfusion, read_confusions};
 use wrs_train::arms::{self, ArmOfRuns, Judged};
+use wrs_train::recipe;
 use wrs_train::run_dir::RunFiles;
 
 use crate::error::SegmentationError;
@@ -33,7 +34,7 @@ pub struct Arms {
 pub fn arms(a: &[PathBuf], b: &[PathBuf], judged: Judged<'_>) -> Result<Arms, SegmentationError> {
     let [a, b] = arms::read(a, b)?;
     let files = &a.runs[0].files;
-    let recipe = Recipe::load(&files.recipe().display().to_string(), &files.read_recipe()?, &[])?.recipe;
+    let recipe = recipe::of_run::<Recipe>(files)?.recipe;
     let split = match judged {
         Judged::Validation => &recipe.data.val_split,
         Judged::Split { name, .. } => name,

@@ -55,7 +55,7 @@ impl Segmenter<'_> {
     /// Gives every pixel of a picture its most probable class; of equals the first.
     ///
     /// # Errors
-    /// [`SegmentationError::Nn`] when the network refuses.
+    /// [`SegmentationError::Train`] when the network refuses.
     pub fn segment(&self, image: &ImageRgb8, settings: &EvaluationSettings) -> Result<Segmented, SegmentationError> {
         if !settings.is_plain() {
             return views::segment(self, image, settings);

@@ -95,7 +95,7 @@ impl Spelling {
 /// What a file of another network is likely of is said, too.
 ///
 /// # Errors
-/// [`SegmentationError::Weights`] or [`SegmentationError::OtherNetwork`] for a file of which nothing fits; the network is then
+/// [`SegmentationError::Train`] or [`SegmentationError::OtherNetwork`] for a file of which nothing fits; the network is then
 /// to be thrown away.
 pub fn load_init(path: &Path, params: &mut Params) -> Result<Vec<String>, SegmentationError> {
     let file = TensorFile::open(path)?;

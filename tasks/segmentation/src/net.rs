@@ -5,6 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use wrs_backbones::{OutputStride, ResNetConfig, ResNetDepth};
 use wrs_nn::{Corners, NormConfig};
+use wrs_train::recipe::{SettingError, judge, judge_network};
 
 /// DeepLabv3's choices.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -60,18 +61,6 @@ pub struct AuxiliaryConfig {
     pub loss_weight: f64,
 }
 
-/// A value of the network's configuration outside its range.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("recipe: `model.{key}`: expected {expected}, got {got}")]
-pub struct ModelConfigError {
-    /// The key below `model`.
-    pub key: &'static str,
-    /// What would be in range.
-    pub expected: &'static str,
-    /// What was given.
-    pub got: String,
-}
-
 /// The network in a word: `deeplabv3-r101-os16`.
 impl fmt::Display for ModelConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -84,32 +73,22 @@ impl ModelConfig {
     ///
     /// # Errors
     /// The first one outside its range.
-    pub fn check(&self) -> Result<(), ModelConfigError> {
-        let judge = |key, holds: bool, expected, got: String| {
-            if holds { Ok(()) } else { Err(ModelConfigError { key, expected, got }) }
-        };
+    pub fn check(&self) -> Result<(), SettingError> {
         let factors = |key, factors: Option<[usize; 3]>| {
             let holds = factors.is_none_or(|factors| factors.iter().all(|factor| (1..=MOST_CELLS).contains(factor)));
-            judge(key, holds, "three numbers from 1 to 1024", format!("{:?}", factors.unwrap_or_default()))
+            judge(key, holds, "three numbers from 1 to 1024", &format_args!("{:?}", factors.unwrap_or_default()))
         };
-        let share = |key, value: f64| {
-            judge(key, (0.0..1.0).contains(&value), "a share of at least 0 and under 1", value.to_string())
-        };
-        factors("multi-grid", self.multi_grid)?;
-        factors("rates", self.rates)?;
-        let width = self.width > 0.0 && self.width <= 4.0;
-        judge("width", width, "a factor above 0, at most 4", self.width.to_string())?;
-        share("dropout", self.dropout)?;
-        if let Some(auxiliary) = self.auxiliary {
-            share("auxiliary.dropout", auxiliary.dropout)?;
-            let weight = auxiliary.loss_weight;
-            let holds = weight > 0.0 && weight.is_finite();
-            judge("auxiliary.loss-weight", holds, "a factor above 0", weight.to_string())?;
+        let share =
+            |key, value: f64| judge(key, (0.0..1.0).contains(&value), "a share of at least 0 and under 1", &value);
+        factors("model.multi-grid", self.multi_grid)?;
+        factors("model.rates", self.rates)?;
+        share("model.dropout", self.dropout)?;
+        if let Some(AuxiliaryConfig { dropout, loss_weight }) = self.auxiliary {
+            share("model.auxiliary.dropout", dropout)?;
+            let holds = loss_weight > 0.0 && loss_weight.is_finite();
+            judge("model.auxiliary.loss-weight", holds, "a factor above 0", &loss_weight)?;
         }
-        let eps = self.norm_eps;
-        judge("norm-eps", eps > 0.0 && eps.is_finite(), "a number above 0", eps.to_string())?;
-        let momentum = self.norm_momentum;
-        judge("norm-momentum", (0.0..=1.0).contains(&momentum), "a weight from 0 to 1", momentum.to_string())
+        judge_network(self.width, self.norm_eps, self.norm_momentum)
     }
 
     /// The ResNet.

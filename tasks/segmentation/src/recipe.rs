@@ -10,10 +10,7 @@ pub use wrs_datasets::augment::InputSettings;
 use wrs_datasets::augment::segmentation::SegmentationAugment;
 use wrs_datasets::scenes::ScenesOptions;
 use wrs_datasets::segmentation::{BrokenFiles, MissingFiles, Overlap, SegmentationLayout, UnknownLabels};
-use wrs_optim::{OptimizerConfig, Regularizer, Schedule};
-use wrs_train::recalibrate::RecalibrateBn;
-use wrs_train::recipe::{Loaded, RecipeOrSetting, RunLength, SettingError, parse};
-use wrs_weights::Origin;
+use wrs_train::recipe::{SettingError, TaskRecipe, TrainingSettings};
 
 use crate::net::ModelConfig;
 
@@ -46,23 +43,11 @@ pub enum Task {
 pub struct Recipe {
     /// `segmentation`
     pub task: Task,
-    /// What the run is called.
-    pub name: String,
-    /// The seed of every draw.
-    pub seed: u64,
-    /// Optimizer steps or epochs.
+    /// What every training has, whatever is learned.
     #[serde(flatten)]
-    pub length: RunLength,
-    /// Optimizer steps between checkpoints.
-    pub checkpoint_every: NonZeroU64,
-    /// Optimizer steps between evaluations; the last step is always evaluated.
-    pub evaluate_every: NonZeroU64,
-    /// Pictures per step.
-    pub batch: NonZeroU64,
+    pub training: TrainingSettings,
     /// What becomes of the pictures that do not fill a batch at the end of an epoch.
     pub last_batch: LastBatch,
-    /// Learning rate before the schedule's factors.
-    pub lr: f64,
     /// Where the pictures come from.
     pub data: DataSettings,
     /// What happens to a picture before the network sees it.
@@ -71,24 +56,6 @@ pub struct Recipe {
     pub input: InputSettings,
     /// The network.
     pub model: ModelConfig,
-    /// The optimizer.
-    pub optimizer: OptimizerConfig,
-    /// Its learning rate over time.
-    pub schedule: Schedule,
-    /// What keeps the weights in bounds.
-    pub regularizer: Regularizer,
-    /// What the network starts from: a file, a name such as `imagenet/resnet101`, or `none`; what does not fit starts afresh.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub init: Option<Origin>,
-    /// Parts that keep their values, by the beginning of their names: `backbone`, `backbone.layer1`.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub freeze: Vec<String>,
-    /// Steps between two lines about filter norms and effective learning rates in metrics.jsonl; without it, none.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub trace_every: Option<NonZeroU64>,
-    /// Running statistics are measured anew before an evaluation; without it, the training's own are used.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub recalibrate_bn: Option<RecalibrateBn>,
     /// How the validation split is evaluated.
     pub evaluation: EvaluationSettings,
 }
@@ -165,41 +132,30 @@ pub enum DataSource {
     Scenes(ScenesOptions),
 }
 
-impl Recipe {
-    /// Reads a recipe and judges its values.
-    ///
-    /// # Errors
-    /// [`RecipeOrSetting::Recipe`] for text that is no recipe; [`RecipeOrSetting::Setting`] for a value outside its range.
-    pub fn load(source: &str, text: &str, overrides: &[(String, String)]) -> Result<Loaded<Self>, RecipeOrSetting> {
-        let loaded: Loaded<Self> = parse(source, text, overrides)?;
-        loaded.recipe.check()?;
-        Ok(loaded)
+impl TaskRecipe for Recipe {
+    fn training(&self) -> &TrainingSettings {
+        &self.training
     }
 
     fn check(&self) -> Result<(), SettingError> {
-        let refuse = |key: &'static str, expected: &'static str, got: String| {
-            Err(SettingError { key, expected: expected.to_owned(), got })
-        };
-        let other = |key: &'static str, e: String| SettingError { key, expected: "a usable value".into(), got: e };
-        if !(self.lr.is_finite() && self.lr > 0.0) {
-            return refuse("lr", "a number above 0", self.lr.to_string());
-        }
-        self.model.check().map_err(|e| SettingError { key: e.key, expected: e.expected.to_owned(), got: e.got })?;
-        self.augment.check().map_err(|e| other("augment", e.to_string()))?;
-        self.input.check().map_err(|e| other("input", e.to_string()))?;
-        self.schedule.check().map_err(|e| other("schedule", e.to_string()))?;
+        self.model.check()?;
+        self.augment.check().map_err(|e| SettingError::unusable("augment", &e))?;
+        self.input.check().map_err(|e| SettingError::unusable("input", &e))?;
         self.evaluation.check()
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use wrs_optim::Regularizer;
+    use wrs_train::recipe::{self, Loaded, RecipeOrSetting};
+
     use super::*;
 
     fn load(name: &str, overrides: &[(&str, &str)]) -> Result<Loaded<Recipe>, RecipeOrSetting> {
         let text = RECIPES.iter().find(|(known, _)| *known == name).unwrap().1;
         let overrides: Vec<_> = overrides.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
-        Recipe::load(name, text, &overrides)
+        recipe::load(name, text, &overrides)
     }
 
     #[test]
@@ -216,18 +172,19 @@ mod tests {
     #[test]
     fn the_papers_values_stand_in_its_recipe() {
         let recipe = load("voc/deeplabv3-wrs", &[]).unwrap().recipe;
-        assert_eq!((recipe.batch.get(), recipe.length.epochs(), recipe.augment.crop), (10, Some(52), 513));
-        let trained = recipe.last_batch.trained(10_582, recipe.batch);
-        assert_eq!(52 * trained / recipe.batch, 55_016, "the two left over wait");
+        let training = &recipe.training;
+        assert_eq!((training.batch.get(), training.length.epochs(), recipe.augment.crop), (10, Some(52), 513));
+        let trained = recipe.last_batch.trained(10_582, training.batch);
+        assert_eq!(52 * trained / training.batch, 55_016, "the two left over wait");
         let length = wrs_optim::RunLength { steps: 55_068, steps_per_epoch: 1059.try_into().unwrap() };
         // Goldens of the schedule: the learning rate before steps 0, 1, 1,059, 27,534 and 55,067.
         for (step, expected) in
             [(0, 1.0e-4), (1, 9.999_838e-5), (1059, 9.828_488e-5), (27_534, 5.405_279e-5), (55_067, 1.005_356e-6)]
         {
-            let lr = recipe.lr * recipe.schedule.at(step, length).weights;
+            let lr = training.lr * training.schedule.at(step, length).weights;
             assert!((lr - expected).abs() < 1e-6 * expected, "step {step}: {lr}");
         }
-        let Regularizer::Wrs { rescale, weight_decay, .. } = &recipe.regularizer else { unreachable!() };
+        let Regularizer::Wrs { rescale, weight_decay, .. } = &training.regularizer else { unreachable!() };
         assert_eq!((rescale.tau.get(), rescale.literal), (10, false));
         assert!((weight_decay - 2e-4).abs() < 1e-12);
     }

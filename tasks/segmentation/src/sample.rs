@@ -1,7 +1,6 @@
 //! From a data set to batches.
 
 use std::collections::BTreeMap;
-use std::num::NonZeroU64;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -159,7 +158,7 @@ fn data_root(recipe: &Recipe, run: &Path) -> Result<(PathBuf, SegmentationOption
 /// [`SegmentationError::Usage`] for a recipe that names none.
 pub fn folder(recipe: &Recipe) -> Result<(&Path, SegmentationOptions), SegmentationError> {
     let DataSource::Folder { root: Some(root), .. } = &recipe.data.source else {
-        let text = format!("recipe `{}`: no data", recipe.name);
+        let text = format!("recipe `{}`: no data", recipe.training.name);
         let help = "name a folder in VOC's layout, or of pictures and masks: --data DIR";
         return Err(SegmentationError::Usage(format!("{text}\nhelp: {help}")));
     };
@@ -233,9 +232,9 @@ impl Batcher {
             images: set.images.clone(),
             augment: recipe.augment,
             input: recipe.input,
-            batch: recipe.batch.get() as usize,
-            trained: trained(recipe, set).get() as usize,
-            seed: recipe.seed,
+            batch: recipe.training.batch.get() as usize,
+            trained: trained(recipe, set) as usize,
+            seed: recipe.training.seed,
             plan,
         }
     }
@@ -274,7 +273,6 @@ impl Batcher {
 }
 
 /// Pictures of an epoch that are trained on.
-pub fn trained(recipe: &Recipe, set: &SegmentationDataset) -> NonZeroU64 {
-    let images = recipe.last_batch.trained(set.images.len() as u64, recipe.batch);
-    NonZeroU64::new(images).unwrap_or(NonZeroU64::MIN)
+pub fn trained(recipe: &Recipe, set: &SegmentationDataset) -> u64 {
+    recipe.last_batch.trained(set.images.len() as u64, recipe.training.batch)
 }

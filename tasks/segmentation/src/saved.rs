@@ -73,7 +73,7 @@ impl Description {
     /// The metadata of a weights file.
     ///
     /// # Errors
-    /// [`SegmentationError::Weights`] when a number of it cannot be written.
+    /// [`SegmentationError::Train`] when a number of it cannot be written.
     pub fn metadata(&self) -> Result<Metadata, SegmentationError> {
         Ok(description::metadata(TASK, self)?)
     }
@@ -94,7 +94,7 @@ impl SavedNet {
     /// Loads a file written by a training.
     ///
     /// # Errors
-    /// [`SegmentationError::Weights`].
+    /// [`SegmentationError::Train`].
     pub fn load(path: &Path) -> Result<Self, SegmentationError> {
         let description: Description = description::read(path, TASK)?;
         description.check().map_err(|reason| description::not_ours(path, reason))?;
@@ -106,7 +106,7 @@ impl SavedNet {
     /// Writes the network as a file of ours.
     ///
     /// # Errors
-    /// [`SegmentationError::Weights`].
+    /// [`SegmentationError::Train`].
     pub fn export(&self, path: &Path) -> Result<(), SegmentationError> {
         Ok(safetensors::save(&self.params, &self.description.metadata()?, path)?)
     }

@@ -10,6 +10,7 @@ use wrs_eval::write_confusions;
 use wrs_nn::{Gradients, InputGradient, Params, Pass};
 use wrs_ops::conv::Algorithms;
 use wrs_optim::check_gradients;
+use wrs_train::TrainError;
 use wrs_train::checkpoint::Mark;
 use wrs_train::divergence::Divergence;
 use wrs_train::freeze::freeze;
@@ -60,9 +61,9 @@ pub fn train(
     sample::check_source(&loaded.recipe)?;
     // Data that is not there is told of first, when it is opened.
     if sample::folder(&loaded.recipe).map_or(true, |(root, _)| root.exists()) {
-        options.fetch(loaded.recipe.init.as_ref())?;
+        options.fetch(loaded.recipe.training.init.as_ref())?;
     }
-    let session = Session::create("segmentation", loaded, loaded.recipe.seed, place, source)?;
+    let session = Session::create("segmentation", loaded, place, source)?;
     carry_out(&loaded.recipe, session, options)
 }
 
@@ -71,7 +72,7 @@ pub fn train(
 /// # Errors
 /// [`SegmentationError`].
 pub fn resume(root: &Path, options: TrainOptions) -> Result<TrainOutcome, SegmentationError> {
-    match Session::resume(root, |name, text| Ok::<_, SegmentationError>(Recipe::load(name, text, &[])?))? {
+    match Session::resume::<Recipe>(root)? {
         Some((session, loaded)) => carry_out(&loaded.recipe, session, options),
         None => Ok(options.nothing_left(root)),
     }
@@ -79,32 +80,33 @@ pub fn resume(root: &Path, options: TrainOptions) -> Result<TrainOutcome, Segmen
 
 fn carry_out(recipe: &Recipe, mut session: Session, options: TrainOptions) -> Result<TrainOutcome, SegmentationError> {
     let ended = steps(recipe, &mut session, options);
-    session.end(ended, |error| matches!(error, SegmentationError::Diverged(_)))
+    session.end(ended, |error| matches!(error, SegmentationError::Train(TrainError::Diverged(_))))
 }
 
 /// Every step of a run that is still to do; gives the signal that ended it early.
 #[allow(clippy::too_many_lines)] // the order of events, top to bottom in one place
 fn steps(recipe: &Recipe, session: &mut Session, options: TrainOptions) -> Result<Option<Signal>, SegmentationError> {
     let TrainOptions { workers, algorithms, progress, interrupt, finder } = options;
+    let training = &recipe.training;
     let mut progress = progress(Some(session.run.open_log()?));
     let checkpoints = session.run.checkpoints(KEEP)?;
 
     // data
     let data = sample::open(recipe, session.run.files().root())?;
     session.note_data(data.summary()?)?;
-    let Course { plan, total, length } = Course::of(&CourseSettings {
-        images: sample::trained(recipe, &data.train),
-        batch: recipe.batch,
-        nominal_batch: recipe.batch,
-        growing_accumulation: false,
-        schedule: &recipe.schedule,
-        length: recipe.length,
-    });
+    let Course { plan, total, length } = Course::of(
+        training,
+        CourseSettings {
+            images: sample::trained(recipe, &data.train),
+            nominal_batch: training.batch,
+            growing_accumulation: false,
+        },
+    );
 
     // network, optimizer
-    let (net, mut params) = DeepLabV3::new(&recipe.model, data.train.class_names.len(), recipe.seed);
-    let notes = freeze(&mut params, &recipe.freeze)?;
-    let mut optimizer = recipe.regularizer.build_optimizer(&recipe.optimizer, &params)?;
+    let (net, mut params) = DeepLabV3::new(&recipe.model, data.train.class_names.len(), training.seed);
+    let notes = freeze(&mut params, &training.freeze)?;
+    let mut optimizer = training.regularizer.build_optimizer(&training.optimizer, &params)?;
     introduce(recipe, &data, &params, optimizer.as_ref(), &session.run, total, &notes, &mut progress);
     let segmenter = Segmenter { net: &net, params: &params, input: &recipe.input, algorithms };
     if let Some(line) = tell_tiles(&segmenter, &data.val, &recipe.evaluation) {
@@ -117,13 +119,13 @@ fn steps(recipe: &Recipe, session: &mut Session, options: TrainOptions) -> Resul
     let mut metrics = if resumed.is_some() {
         session.resume_metrics(&mut progress)?
     } else {
-        if let Some(path) = session.start_file(recipe.init.as_ref(), &finder, &mut progress)? {
+        if let Some(path) = session.start_file(training.init.as_ref(), &finder, &mut progress)? {
             progress.say(&load_init(&path, &mut params)?.join("\n"));
-            say_first_norms(&recipe.regularizer, &params, &mut progress)?;
+            say_first_norms(&training.regularizer, &params, &mut progress)?;
         }
         let mut metrics = MetricsLog::restart(&session.run.files().metrics())?;
         let started = optimizer.start(&mut params);
-        let report = started.map_err(|e| Divergence::or_refusal::<SegmentationError, &str>(e, 0, []))?;
+        let report = started.map_err(|e| Divergence::or_refusal::<&str>(e, 0, []))?;
         write_rescale(&mut metrics, 0, 0, &params, &report)?;
         metrics
     };
@@ -138,21 +140,21 @@ fn steps(recipe: &Recipe, session: &mut Session, options: TrainOptions) -> Resul
         let begun = Instant::now();
         let waited_before = batches.waited();
         let step = state.step;
-        let factors = recipe.schedule.at(step, length);
-        let batch = batches.next().ok_or(SegmentationError::OutOfBatches { step: step + 1 })??;
+        let factors = training.schedule.at(step, length);
+        let batch = batches.next().ok_or(TrainError::OutOfBatches { step: step + 1 })??;
         let images = batch.ids.clone();
         remarks.count(&batch);
         if let Some(warning) = (step == 0).then(|| strange_input(&batch)).flatten() {
             progress.say(&format!("warning: {warning}"));
         }
         gradients.reset();
-        let how = How { seed: recipe.seed, step, auxiliary: recipe.model.auxiliary, algorithms };
+        let how = How { seed: training.seed, step, auxiliary: recipe.model.auxiliary, algorithms };
         let terms = micro_batch(&net, &mut params, batch, how, &mut gradients)?;
         all_void.count(&terms);
-        let diverged = |e| Divergence::or_refusal::<SegmentationError, _>(e, step + 1, &images);
+        let diverged = |e| Divergence::or_refusal(e, step + 1, &images);
         check_gradients(&params, &mut gradients).map_err(diverged)?;
         let (epoch, _) = plan.place(step);
-        let settings = optimizer.groups().settings(recipe.lr, recipe.optimizer.momentum(), &factors, epoch);
+        let settings = optimizer.groups().settings(training.lr, training.optimizer.momentum(), &factors, epoch);
         let report = optimizer.step(&mut params, &mut gradients, &settings).map_err(diverged)?;
         state.step += 1;
         (state.epoch, state.position) = plan.place(state.step);
@@ -160,12 +162,12 @@ fn steps(recipe: &Recipe, session: &mut Session, options: TrainOptions) -> Resul
         // what it was
         let waited = batches.waited().saturating_sub(waited_before);
         meter.record(images.len(), begun.elapsed(), waited);
-        let lr = recipe.lr * factors.weights;
+        let lr = training.lr * factors.weights;
         metrics.write(Kind::Train, state.step, epoch, &terms.record(lr, images.len(), begun.elapsed(), waited))?;
         write_rescale(&mut metrics, state.step, epoch, &params, &report)?;
         progress.update(&Snapshot {
             epoch,
-            epochs: recipe.length.epochs(),
+            epochs: training.length.epochs(),
             step: state.step,
             steps: total,
             values: &terms.shown(),
@@ -179,10 +181,10 @@ fn steps(recipe: &Recipe, session: &mut Session, options: TrainOptions) -> Resul
         let done = state.step;
         let due = |every: NonZeroU64| done.is_multiple_of(every.get()) || done == total;
         let mut mark = Mark::Last;
-        if recipe.trace_every.is_some_and(due) {
+        if training.trace_every.is_some_and(due) {
             write_trace(&mut metrics, state.step, epoch, &params, &report, lr)?;
         }
-        if due(recipe.evaluate_every) {
+        if due(training.evaluate_every) {
             let judged = &*recalibrated(recipe, &net, &params, &data.train, workers, algorithms)?;
             let segmenter = Segmenter { net: &net, params: judged, input: &recipe.input, algorithms };
             let result = evaluate(segmenter, &data.val, &recipe.evaluation, workers, &mut |_, _| Ok(()))?;
@@ -198,7 +200,7 @@ fn steps(recipe: &Recipe, session: &mut Session, options: TrainOptions) -> Resul
                 mark = Mark::LastAndBest;
             }
         }
-        if due(recipe.checkpoint_every) || stop.is_some() || matches!(mark, Mark::LastAndBest) {
+        if due(training.checkpoint_every) || stop.is_some() || matches!(mark, Mark::LastAndBest) {
             metrics.sync()?;
             save(&checkpoints, state, &params, &metadata, optimizer.as_ref(), None, mark)?;
         }

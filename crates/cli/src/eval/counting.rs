@@ -12,6 +12,8 @@ use wrs_counting::saved::SavedNet;
 use wrs_datasets::Split;
 use wrs_datasets::counting::{CountingDataset, CountingOptions};
 use wrs_eval::{Buckets, evaluate_counts, read_predicted_counts, read_true_counts, write_counts};
+use wrs_train::TrainError;
+use wrs_train::recipe::of_run;
 use wrs_train::run_dir::RunFiles;
 
 use super::{Arguments, Told, needs_data};
@@ -38,7 +40,7 @@ pub fn of_files(pred: &Path, gt: &Path, arguments: &Arguments) -> anyhow::Result
 pub fn of_network(named: &Path, arguments: &Arguments, global: &Global) -> anyhow::Result<Told> {
     source::refuse_darknet(&arguments.darknet)?;
     let (saved, run) = source::counting(named)?;
-    let recipe = run.as_ref().map(recipe_of).transpose()?;
+    let recipe = run.as_ref().map(of_run::<Recipe>).transpose()?.map(|loaded| loaded.recipe);
     let split = arguments.split.as_deref().unwrap_or(sample::VALIDATION);
     let data = match (&arguments.data, &run, &recipe) {
         (Some(folder), _, recipe) => {
@@ -60,16 +62,16 @@ pub fn of_network(named: &Path, arguments: &Arguments, global: &Global) -> anyho
 
 /// Of the best weights of a run, on its validation part.
 pub fn of_best(run: &Path, global: &Global) -> anyhow::Result<Told> {
-    let files = RunFiles::at(run).map_err(CountingError::from)?;
-    let (saved, recipe) = (SavedNet::load(&files.best())?, recipe_of(&files)?);
+    let files = RunFiles::at(run).map_err(TrainError::from)?;
+    let (saved, recipe) = (SavedNet::load(&files.best())?, of_run::<Recipe>(&files)?.recipe);
     let data = sample::open_split(&recipe, files.root(), sample::VALIDATION)?;
     told(&judge(&saved, &data, &saved.description.evaluation, &Buckets::None, global)?)
 }
 
 /// Of the best weights of a run, on its test part, where it has one.
 pub fn of_test(run: &Path, global: &Global) -> anyhow::Result<Option<Told>> {
-    let files = RunFiles::at(run).map_err(CountingError::from)?;
-    let (saved, recipe) = (SavedNet::load(&files.best())?, recipe_of(&files)?);
+    let files = RunFiles::at(run).map_err(TrainError::from)?;
+    let (saved, recipe) = (SavedNet::load(&files.best())?, of_run::<Recipe>(&files)?.recipe);
     let Some(data) = sample::open(&recipe, files.root())?.test else { return Ok(None) };
     if data.images.iter().any(|image| image.points.is_none()) {
         return Ok(None);
@@ -88,13 +90,6 @@ fn told(result: &Evaluation) -> anyhow::Result<Told> {
         tiles => format!("in up to {tiles} tiles, which give the density of the whole"),
     };
     Told::new(&result.metrics, table::counting::table(&result.metrics, &how))
-}
-
-/// The recipe that a run was made with.
-pub fn recipe_of(files: &RunFiles) -> anyhow::Result<Recipe> {
-    let text = files.read_recipe().map_err(CountingError::from)?;
-    let name = files.recipe().display().to_string();
-    Ok(Recipe::load(&name, &text, &[]).map_err(CountingError::from)?.recipe)
 }
 
 fn judge(

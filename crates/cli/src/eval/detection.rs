@@ -12,6 +12,8 @@ use wrs_detection::recipe::Recipe;
 use wrs_detection::sample;
 use wrs_detection::saved::SavedNet;
 use wrs_eval::{evaluate_detections, read_detections, read_ground_truth, write_detections};
+use wrs_train::TrainError;
+use wrs_train::recipe::of_run;
 use wrs_train::run_dir::RunFiles;
 
 use super::{Arguments, Told, needs_data};
@@ -47,7 +49,7 @@ pub fn of_network(named: &Path, arguments: &Arguments, global: &Global) -> anyho
 
 /// Of the best weights of a run, on its validation split.
 pub fn of_best(run: &Path, global: &Global) -> anyhow::Result<Told> {
-    let files = RunFiles::at(run).map_err(DetectionError::from)?;
+    let files = RunFiles::at(run).map_err(TrainError::from)?;
     told(&on_own_data(&files, &SavedNet::load(&files.best())?, None, global)?, global)
 }
 
@@ -69,19 +71,12 @@ fn refuse_segmentations(arguments: &Arguments) -> anyhow::Result<()> {
 
 /// A run's own data: the recipe's validation split, or another of the same folder.
 fn on_own_data(files: &RunFiles, saved: &SavedNet, split: Option<&str>, global: &Global) -> anyhow::Result<Evaluation> {
-    let mut recipe = recipe_of(files)?;
+    let mut recipe = of_run::<Recipe>(files)?.recipe;
     if let Some(split) = split {
         split.clone_into(&mut recipe.data.val_split);
     }
     let data = sample::open(&recipe, files.root())?;
     judge(saved, &data.val, global)
-}
-
-/// The recipe that a run was made with.
-pub fn recipe_of(files: &RunFiles) -> anyhow::Result<Recipe> {
-    let text = files.read_recipe().map_err(DetectionError::from)?;
-    let name = files.recipe().display().to_string();
-    Ok(Recipe::load(&name, &text, &[]).map_err(DetectionError::from)?.recipe)
 }
 
 fn on_folder(saved: &SavedNet, data: &Path, arguments: &Arguments, global: &Global) -> anyhow::Result<Evaluation> {

@@ -14,6 +14,8 @@ use wrs_segmentation::recipe::{EvaluationSettings, Recipe};
 use wrs_segmentation::sample;
 use wrs_segmentation::saved::SavedNet;
 use wrs_segmentation::submission::Submission;
+use wrs_train::TrainError;
+use wrs_train::recipe::of_run;
 use wrs_train::run_dir::RunFiles;
 
 use super::{Arguments, Told, needs_data};
@@ -40,7 +42,7 @@ fn read_list(path: &Path) -> anyhow::Result<Vec<String>> {
 pub fn of_network(named: &Path, arguments: &Arguments, global: &Global) -> anyhow::Result<Told> {
     source::refuse_darknet(&arguments.darknet)?;
     let (saved, run) = source::segmentation(named)?;
-    let recipe = run.as_ref().map(recipe_of).transpose()?;
+    let recipe = run.as_ref().map(of_run::<Recipe>).transpose()?.map(|loaded| loaded.recipe);
     let own_split = recipe.as_ref().map_or("val", |recipe| &recipe.data.val_split);
     let split = arguments.split.as_deref().unwrap_or(own_split);
     let data = match (&arguments.data, &run, &recipe) {
@@ -105,8 +107,8 @@ fn without_masks(
 
 /// Of the best weights of a run, on its validation split.
 pub fn of_best(run: &Path, global: &Global) -> anyhow::Result<Told> {
-    let files = RunFiles::at(run).map_err(SegmentationError::from)?;
-    let (saved, recipe) = (SavedNet::load(&files.best())?, recipe_of(&files)?);
+    let files = RunFiles::at(run).map_err(TrainError::from)?;
+    let (saved, recipe) = (SavedNet::load(&files.best())?, of_run::<Recipe>(&files)?.recipe);
     let data = sample::open_split(&recipe, files.root(), &recipe.data.val_split)?;
     let views = &saved.description.evaluation;
     let result = judge(&saved, &data, views, global, None)?;
@@ -134,13 +136,6 @@ fn told(
     let told = Told::new(metrics, table::segmentation::table(metrics, images, &how))?;
     let undefined = metrics.miou.is_none().then(|| SegmentationError::NothingToScore(format!("{images} images")));
     Ok(told.with("images", images.into()).with("protocol", protocol.into()).but(undefined))
-}
-
-/// The recipe that a run was made with.
-pub fn recipe_of(files: &RunFiles) -> anyhow::Result<Recipe> {
-    let text = files.read_recipe().map_err(SegmentationError::from)?;
-    let name = files.recipe().display().to_string();
-    Ok(Recipe::load(&name, &text, &[]).map_err(SegmentationError::from)?.recipe)
 }
 
 /// A split of a folder: read as the run's recipe reads its own data, or as the weights say; its classes must be the network's.

@@ -1,4 +1,4 @@
-//! What the recipes of every task share.
+//! How long a training runs, which a recipe says under one of two keys.
 
 use std::fmt;
 use std::num::NonZeroU64;
@@ -8,8 +8,6 @@ use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// How long a training runs: `steps = N` or `epochs = N` in the recipe, exactly one of them.
-///
-/// Flatten it into a recipe: `#[serde(flatten)] pub length: RunLength`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RunLength {
     /// Optimizer steps.

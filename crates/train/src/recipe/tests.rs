@@ -1,3 +1,5 @@
+mod flattened;
+
 use std::num::NonZeroU64;
 
 use proptest::prelude::*;
@@ -67,6 +69,14 @@ literal = false
 
 fn set(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
     pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect()
+}
+
+fn parse<T: DeserializeOwned + Serialize>(
+    name: &str,
+    text: &str,
+    overrides: &[(String, String)],
+) -> Result<Loaded<T>, RecipeError> {
+    Given::read(name, text, overrides)?.resolve()
 }
 
 fn with(pairs: &[(&str, &str)]) -> Result<Loaded<Recipe>, RecipeError> {

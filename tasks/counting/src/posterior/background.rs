@@ -3,7 +3,7 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
-use wrs_train::recipe::SettingError;
+use wrs_train::recipe::{SettingError, judge_above_zero};
 
 /// How a crop's points become shares of its cells.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -82,19 +82,14 @@ impl BayesianConfig {
     /// # Errors
     /// [`SettingError`] with the key under `loss`.
     pub fn check(&self) -> Result<(), SettingError> {
-        let above_zero = |key, got: f64| {
-            let expected = || "a number above 0".to_owned();
-            let ok = got.is_finite() && got > 0.0;
-            if ok { Ok(()) } else { Err(SettingError { key, expected: expected(), got: got.to_string() }) }
-        };
-        above_zero("loss.sigma-px", self.sigma_px)?;
+        judge_above_zero("loss.sigma-px", self.sigma_px)?;
         match self.background {
             Background::None => Ok(()),
-            Background::Legacy { ratio } => above_zero("loss.background.legacy.ratio", ratio),
-            Background::Current { ratio } => above_zero("loss.background.current.ratio", ratio),
+            Background::Legacy { ratio } => judge_above_zero("loss.background.legacy.ratio", ratio),
+            Background::Current { ratio } => judge_above_zero("loss.background.current.ratio", ratio),
             Background::NoisyCc { ratio, alpha } => {
-                above_zero("loss.background.noisy-cc.ratio", ratio)?;
-                above_zero("loss.background.noisy-cc.alpha", alpha)
+                judge_above_zero("loss.background.noisy-cc.ratio", ratio)?;
+                judge_above_zero("loss.background.noisy-cc.alpha", alpha)
             }
         }
     }

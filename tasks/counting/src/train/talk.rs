@@ -9,7 +9,7 @@ use wrs_nn::Params;
 use wrs_optim::Optimizer;
 use wrs_train::progress::Progress;
 use wrs_train::run_dir::RunDir;
-use wrs_train::talk::{say_groups, say_run};
+use wrs_train::talk::say_training;
 
 use crate::evaluate::Evaluation;
 use crate::loss::Loss;
@@ -28,15 +28,16 @@ pub(super) fn introduce(
     notes: &[String],
     progress: &mut Progress,
 ) {
+    let training = &recipe.training;
     progress.say(&format!(
         "recipe  {}  {} {} parameters  {total} steps  batch {}{}  crop {}  seed {}",
-        recipe.name,
+        training.name,
         recipe.model,
         params.trainable().len(),
         recipe.nominal_batch,
-        if recipe.batch == recipe.nominal_batch { String::new() } else { format!(" (norms see {})", recipe.batch) },
+        if training.batch == recipe.nominal_batch { String::new() } else { format!(" (norms see {})", training.batch) },
         recipe.augment.crop,
-        recipe.seed
+        training.seed
     ));
     progress.say(&format!("loss    {}", recipe.loss));
     progress.say(&format!("input   {}", input(recipe)));
@@ -53,11 +54,7 @@ pub(super) fn introduce(
     for note in data.notes() {
         progress.say(&format!("        {note}"));
     }
-    say_groups(&recipe.regularizer, optimizer, progress);
-    for note in notes {
-        progress.say(note);
-    }
-    say_run(run, progress);
+    say_training(training, optimizer, notes, run, progress);
 }
 
 /// How pictures become the network's input, in training and evaluation.

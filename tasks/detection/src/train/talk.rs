@@ -7,7 +7,7 @@ use wrs_nn::Params;
 use wrs_optim::Optimizer;
 use wrs_train::progress::Progress;
 use wrs_train::run_dir::RunDir;
-use wrs_train::talk::{say_groups, say_run};
+use wrs_train::talk::say_training;
 
 use crate::evaluate::Evaluation;
 use crate::loss::Loss;
@@ -29,12 +29,12 @@ pub(super) fn introduce(
     let scalars = params.trainable().len();
     progress.say(&format!(
         "recipe  {}  {} {scalars} parameters  {} classes  {total} steps  batch {} (nominal {})  seed {}",
-        recipe.name,
+        recipe.training.name,
         recipe.model.network,
         data.class_names.len(),
-        recipe.batch,
+        recipe.training.batch,
         recipe.nominal_batch,
-        recipe.seed
+        recipe.training.seed
     ));
     progress.say(&format!(
         "data    {}  validation {} ({} images)",
@@ -45,11 +45,7 @@ pub(super) fn introduce(
     for note in &data.notes {
         progress.say(&format!("        {note}"));
     }
-    say_groups(&recipe.regularizer, optimizer, progress);
-    for note in notes {
-        progress.say(note);
-    }
-    say_run(run, progress);
+    say_training(&recipe.training, optimizer, notes, run, progress);
 }
 
 /// One line about an evaluation.

@@ -1,4 +1,5 @@
 use wrs_nn::{Init, ParamsBuilder, Role};
+use wrs_train::TrainError;
 use wrs_weights::{Metadata, safetensors};
 
 use super::*;
@@ -85,7 +86,10 @@ fn a_file_of_which_nothing_fits_is_refused() {
     let mut params = network(21, 1);
     let strange = resnet(&params, "encoder.");
     let refusal = load(&strange, &mut params).unwrap_err();
-    assert!(matches!(refusal, SegmentationError::Weights(WeightsError::NothingFits { .. })), "{refusal}");
+    assert!(
+        matches!(refusal, SegmentationError::Train(TrainError::Weights(WeightsError::NothingFits { .. }))),
+        "{refusal}"
+    );
 }
 
 fn renamed(of: &Params, from: &str, to: &str) -> Params {

@@ -1,7 +1,7 @@
 //! How pictures are evaluated.
 
 use serde::{Deserialize, Serialize};
-use wrs_train::recipe::SettingError;
+use wrs_train::recipe::{SettingError, judge};
 
 /// Tiles of fewer pixels than a square of 32, one cell at the coarsest stride, cannot be cut.
 const LEAST_PIXELS: usize = 32 * 32;
@@ -54,17 +54,11 @@ impl EvaluationSettings {
     /// [`SettingError`] for the first one outside its range.
     pub fn check(&self) -> Result<(), SettingError> {
         let in_range = |scale: &f64| scale.is_finite() && *scale > 0.0 && *scale <= 8.0;
-        if self.scales.is_empty() || !self.scales.iter().all(in_range) {
-            let expected = "one factor or more, each above 0 and at most 8".to_owned();
-            return Err(SettingError { key: "evaluation.scales", expected, got: format!("{:?}", self.scales) });
-        }
-        match self.max_pixels {
-            Some(got) if got < LEAST_PIXELS => Err(SettingError {
-                key: "evaluation.max-pixels",
-                expected: format!("at least {LEAST_PIXELS} pixels"),
-                got: got.to_string(),
-            }),
-            _ => Ok(()),
-        }
+        let scales = !self.scales.is_empty() && self.scales.iter().all(in_range);
+        let expected = "one factor or more, each above 0 and at most 8";
+        judge("evaluation.scales", scales, expected, &format_args!("{:?}", self.scales))?;
+        let pixels = self.max_pixels.unwrap_or(LEAST_PIXELS);
+        let expected = format!("at least {LEAST_PIXELS} pixels");
+        judge("evaluation.max-pixels", pixels >= LEAST_PIXELS, &expected, &pixels)
     }
 }

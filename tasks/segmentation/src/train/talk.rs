@@ -10,7 +10,7 @@ use wrs_nn::Params;
 use wrs_optim::Optimizer;
 use wrs_train::progress::Progress;
 use wrs_train::run_dir::RunDir;
-use wrs_train::talk::{say_groups, say_run};
+use wrs_train::talk::say_training;
 
 use crate::check::few_pictures;
 use crate::evaluate::Evaluation;
@@ -33,12 +33,12 @@ pub(super) fn introduce(
     let scalars = params.trainable().len();
     progress.say(&format!(
         "recipe  {}  {} {scalars} parameters  {} classes  {total} steps  batch {}  crop {}  seed {}",
-        recipe.name,
+        recipe.training.name,
         recipe.model,
         data.train.class_names.len(),
-        recipe.batch,
+        recipe.training.batch,
         recipe.augment.crop,
-        recipe.seed
+        recipe.training.seed
     ));
     let images = |set: &SegmentationDataset| format!("{} ({} images)", set.name, set.images.len());
     progress.say(&format!(
@@ -54,11 +54,7 @@ pub(super) fn introduce(
     for warning in few.into_iter().chain(recipe.model.strange_rates()) {
         progress.say(&format!("warning: {warning}"));
     }
-    say_groups(&recipe.regularizer, optimizer, progress);
-    for note in notes {
-        progress.say(note);
-    }
-    say_run(run, progress);
+    say_training(&recipe.training, optimizer, notes, run, progress);
 }
 
 /// One line about an evaluation.
