@@ -57,10 +57,7 @@ impl Node for AddNode {
     fn backward(self: Box<Self>, mut gy: Buffer, way: &mut Backward<'_>) -> Result<(), NnError> {
         let Self { activated, slots } = *self;
         if let Some((activation, y)) = activated {
-            let mut before = Buffer::scratch(gy.len());
-            activation_backward(activation, y.data.host(), gy.host(), before.host_mut(), Store::Overwrite)
-                .map_err(NnError::shape("add"))?;
-            gy = before;
+            activation_backward(activation, y.data.host(), gy.host_mut()).map_err(NnError::shape("add"))?;
         }
         let Some((&last, others)) = slots.split_last() else { return Ok(()) };
         for &slot in others {

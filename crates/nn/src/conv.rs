@@ -1,8 +1,8 @@
 //! A convolution with a bias and without a norm: the last layer of a head, and what Darknet makes of `batch_normalize=0`.
 
+use wrs_ops::Activation;
 use wrs_ops::conv::{ConvShape, Epilogue, conv2d, conv2d_backward_bias, conv2d_backward_input, conv2d_backward_weight};
 use wrs_ops::norm_act::activation_backward;
-use wrs_ops::{Activation, Store};
 
 use crate::kept::Kept;
 use crate::pass::{Dims, Pass, Value};
@@ -188,10 +188,7 @@ impl Node for ConvNode {
         let Self { layer, shape, x, activated } = *self;
         let named = || NnError::shape(&layer.name);
         if let Some(y) = activated {
-            let mut before = Buffer::scratch(gy.len());
-            let (y, store) = (y.data.host(), Store::Overwrite);
-            activation_backward(layer.activation, y, gy.host(), before.host_mut(), store).map_err(named())?;
-            gy = before;
+            activation_backward(layer.activation, y.data.host(), gy.host_mut()).map_err(named())?;
         }
         let (gy, algorithms, params, slot) = (gy.host(), way.algorithms, way.params, x.slot());
         if let Some((gb, store)) = way.parameter(layer.bias) {

@@ -5,7 +5,7 @@ mod operands;
 use criterion::{Criterion, Throughput};
 use operands::{criterion, numbers};
 use wrs_ops::norm_act::{
-    Affine, BatchStats, ChannelsLast, Mask, NormBackward, NormGradients, ResidualAt, Statistics, batch_stats, norm_act,
+    Affine, BatchStats, ChannelsLast, NormBackward, NormGradients, ResidualAt, Statistics, batch_stats, norm_act,
     norm_act_backward,
 };
 use wrs_ops::{Activation, ShapeError, Store};
@@ -34,15 +34,8 @@ fn time(criterion: &mut Criterion, name: &str, shape: ChannelsLast) -> Result<()
     group.throughput(Throughput::Bytes(3 * bytes));
     let added = Some((&residual[..], ResidualAt::AfterActivation));
     group.bench_function("forward, residual", |b| b.iter(|| norm_act(shape, &z, &affine, LEAKY, added, &mut out)));
-    let args = NormBackward {
-        shape,
-        z: &z,
-        affine: &affine,
-        stats: &stats,
-        statistics: Statistics::Batch,
-        activation: LEAKY,
-        mask: Mask::Recomputed,
-    };
+    let args =
+        NormBackward { shape, z: &z, affine: &affine, stats: &stats, statistics: Statistics::Batch, activation: LEAKY };
     let (mut ggamma, mut gbeta) = (gamma.clone(), beta.clone());
     // Two passes over `z` and the gradient, one of which writes.
     group.throughput(Throughput::Bytes(5 * bytes));

@@ -10,7 +10,7 @@ mod stats;
 #[cfg(test)]
 mod tests;
 
-pub use backward::{Mask, NormBackward, NormGradients, Statistics, activate, activation_backward};
+pub use backward::{NormBackward, NormGradients, Statistics, activate, activation_backward};
 pub use backward::{norm_act_backward, norm_act_backward_in_place};
 pub use stats::{BatchStats, batch_stats, update_running};
 

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use wrs_ops::ShapeError;
 use wrs_ops::conv::{ConvShape, conv2d_backward_bias, conv2d_backward_input, conv2d_backward_weight};
 use wrs_ops::norm_act::{
-    Affine, BatchStats, ChannelsLast, Mask, NormBackward, Statistics, activation_backward, norm_act_backward,
+    Affine, BatchStats, ChannelsLast, NormBackward, Statistics, activation_backward, norm_act_backward,
     norm_act_backward_in_place,
 };
+use wrs_ops::{Activation, ShapeError};
 
 use super::ConvBn;
 use crate::kept::Kept;
@@ -63,56 +63,53 @@ impl Node for ConvBnNode {
 
 impl ConvBnNode {
     /// Back through shortcut, activation and norm, to the gradient of `z`.
-    fn norm_backward(&self, gy: Buffer, way: &mut Backward<'_>) -> Result<Buffer, ShapeError> {
+    fn norm_backward(&self, mut gy: Buffer, way: &mut Backward<'_>) -> Result<Buffer, ShapeError> {
+        let activation = self.layer.config.activation;
         match &self.shortcut {
-            Some(RecordedShortcut { slot, summed: Some(y) }) => self.before_activation(gy, *slot, y.data.host(), way),
-            Some(RecordedShortcut { slot, summed: None }) if slot.wanted => self.behind_activation(gy, *slot, way),
-            _ => self.in_place(gy, Mask::Recomputed, way),
+            // The sum has one gradient, for the shortcut and for the norm.
+            Some(RecordedShortcut { slot, summed: Some(y) }) => {
+                activation_backward(activation, y.data.host(), gy.host_mut())?;
+                self.beside_shortcut(gy, *slot, Activation::Identity, way)
+            }
+            Some(RecordedShortcut { slot, summed: None }) => self.beside_shortcut(gy, *slot, activation, way),
+            None => self.in_place(gy, activation, way),
         }
     }
 
-    /// A shortcut behind the activation has the gradient of `y` for its own: it is moved there if it is the first, and its
-    /// storage serves the gradient of `z` otherwise.
-    fn behind_activation(&self, gy: Buffer, slot: Slot, way: &mut Backward<'_>) -> Result<Buffer, ShapeError> {
-        if way.has_gradient(slot) {
+    /// The shortcut has `gy` for its gradient: it is moved there if it is the first, and its storage serves the gradient of
+    /// `z` otherwise.
+    fn beside_shortcut(
+        &self,
+        gy: Buffer,
+        slot: Slot,
+        activation: Activation,
+        way: &mut Backward<'_>,
+    ) -> Result<Buffer, ShapeError> {
+        if !slot.wanted || way.has_gradient(slot) {
             way.add(slot, &gy)?;
-            return self.in_place(gy, Mask::Recomputed, way);
+            return self.in_place(gy, activation, way);
         }
         let mut gz = Buffer::scratch(gy.len());
         let parameters = way.norm_parameters(self.layer.gamma, self.layer.beta);
-        norm_act_backward(&self.arguments(Mask::Recomputed), gy.host(), gz.host_mut(), parameters)?;
+        norm_act_backward(&self.arguments(activation), gy.host(), gz.host_mut(), parameters)?;
         way.hand_over(slot, gy);
         Ok(gz)
     }
 
-    /// A shortcut before the activation has the gradient of the sum, as the norm has.
-    fn before_activation(
-        &self,
-        gy: Buffer,
-        slot: Slot,
-        y: &[f32],
-        way: &mut Backward<'_>,
-    ) -> Result<Buffer, ShapeError> {
-        let activation = self.layer.config.activation;
-        way.give(slot, |sum, store| activation_backward(activation, y, gy.host(), sum, store))?;
-        self.in_place(gy, Mask::Output(y), way)
-    }
-
-    fn in_place(&self, mut gy: Buffer, mask: Mask<'_>, way: &mut Backward<'_>) -> Result<Buffer, ShapeError> {
+    fn in_place(&self, mut gy: Buffer, activation: Activation, way: &mut Backward<'_>) -> Result<Buffer, ShapeError> {
         let parameters = way.norm_parameters(self.layer.gamma, self.layer.beta);
-        norm_act_backward_in_place(&self.arguments(mask), gy.host_mut(), parameters)?;
+        norm_act_backward_in_place(&self.arguments(activation), gy.host_mut(), parameters)?;
         Ok(gy)
     }
 
-    fn arguments<'a>(&'a self, mask: Mask<'a>) -> NormBackward<'a> {
+    fn arguments(&self, activation: Activation) -> NormBackward<'_> {
         NormBackward {
             shape: self.rows,
             z: self.z.host(),
             affine: &self.affine,
             stats: &self.stats,
             statistics: self.statistics,
-            activation: self.layer.config.activation,
-            mask,
+            activation,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The gradient of the fused norm and activation.
 
-use super::kernels::{GradientApply, GradientSums, Saved};
+use super::kernels::{ActivationGradient, GradientApply, GradientSums, Saved};
 use super::stats::block_sums;
 use super::{Affine, BatchStats, ChannelsLast};
 use crate::simd::{self, Isa};
@@ -17,16 +17,6 @@ pub enum Statistics {
     Frozen,
 }
 
-/// Where the backward reads which side of zero the pre-activation was on.
-#[derive(Clone, Copy, Debug)]
-pub enum Mask<'a> {
-    /// Recomputed from `z`: without a residual, or with one behind the activation.
-    Recomputed,
-    /// The sign of the forward's output `y` `[rows, channels]`, which the next layer keeps anyway: for a residual before the
-    /// activation, whose slope must not be negative.
-    Output(&'a [f32]),
-}
-
 /// What the forward of [`super::norm_act`] used, for its backward.
 #[derive(Clone, Copy, Debug)]
 pub struct NormBackward<'a> {
@@ -40,10 +30,8 @@ pub struct NormBackward<'a> {
     pub stats: &'a BatchStats,
     /// Where they came from.
     pub statistics: Statistics,
-    /// The forward's activation.
+    /// The forward's activation; the identity where the gradient has gone through it already.
     pub activation: Activation,
-    /// Where its mask is read.
-    pub mask: Mask<'a>,
 }
 
 /// Destinations of the parameters' gradients; none where nobody asks for one.
@@ -63,14 +51,14 @@ pub struct NormGradients<'a> {
 /// section 3): `gz = scale * (g - mean(g) - x * mean(g * x))`, `ggamma = sum(g * x)`, `gbeta = sum(g)`.  With frozen ones
 /// `gz = scale * g`.
 ///
-/// A residual behind the activation has `gy` itself for its gradient; one before it has what [`activation_backward`]
-/// computes from the output.
+/// A residual behind the activation has `gy` itself for its gradient.  One before it has what [`activation_backward`] makes
+/// of `gy`, and so has the norm, whose [`NormBackward::activation`] is then the identity.
 ///
 /// # Shapes
 /// `gy`, `gz` `[rows, channels]`; `gz` is overwritten.
 ///
 /// # Errors
-/// [`ShapeError`] when a slice does not fit, or when [`Mask::Output`] comes with a negative slope.
+/// [`ShapeError`] when a slice does not fit.
 pub fn norm_act_backward(
     args: &NormBackward,
     gy: &[f32],
@@ -109,46 +97,31 @@ pub fn activate(activation: Activation, values: &mut [f32]) {
     });
 }
 
-/// The gradient in front of an activation, from the sign of its output: `gx = gy * act'(y)`, for a slope that is not
-/// negative.
+/// The gradient in front of an activation, written over the one behind it, from the sign of its output `y`:
+/// `gradient *= act'(y)`, for a slope that is not negative.
 ///
 /// # Shapes
-/// All slices equally long.
+/// Both slices equally long.
 ///
 /// # Errors
 /// [`ShapeError`] when they are not, or when the slope is negative.
-pub fn activation_backward(
-    activation: Activation,
-    y: &[f32],
-    gy: &[f32],
-    gx: &mut [f32],
-    store: Store,
-) -> Result<(), ShapeError> {
+pub fn activation_backward(activation: Activation, y: &[f32], gradient: &mut [f32]) -> Result<(), ShapeError> {
     let op = "activation_backward";
-    check_len(op, "y", y.len(), gx.len())?;
-    check_len(op, "gy", gy.len(), gx.len())?;
-    check_slope(op, activation)?;
+    check_len(op, "y", y.len(), gradient.len())?;
     let slope = activation.negative_slope();
-    let block = blocks::VALUES;
-    gx.par_chunks_mut(block).zip(y.par_chunks(block)).zip(gy.par_chunks(block)).for_each(|((gx, y), gy)| {
-        for ((gx, y), gy) in gx.iter_mut().zip(y).zip(gy) {
-            let g = if *y > 0.0 { *gy } else { slope * gy };
-            *gx = match store {
-                Store::Overwrite => g,
-                Store::Accumulate => *gx + g,
-            };
-        }
-    });
+    if slope.is_nan() || slope < 0.0 {
+        let expected = "0 or more: the output's sign is the input's".to_owned();
+        return Err(ShapeError { op, what: "negative slope", expected, got: slope.to_string() });
+    }
+    before_activation(Isa::chosen(), slope, y, gradient);
     Ok(())
 }
 
-fn check_slope(op: &'static str, activation: Activation) -> Result<(), ShapeError> {
-    let slope = activation.negative_slope();
-    if slope >= 0.0 {
-        return Ok(());
-    }
-    let expected = "0 or more: the output's sign is the input's".to_owned();
-    Err(ShapeError { op, what: "negative slope", expected, got: slope.to_string() })
+pub(super) fn before_activation(isa: Isa, slope: f32, y: &[f32], gradient: &mut [f32]) {
+    gradient.par_chunks_mut(blocks::VALUES).zip(y.par_chunks(blocks::VALUES)).for_each(|(gradient, y)| {
+        // SAFETY: every `isa` comes from `Isa::available`; both are equally long.
+        unsafe { simd::run(isa, ActivationGradient { y, slope, gradient }) }
+    });
 }
 
 fn check(args: &NormBackward, gy: &[f32], parameters: Option<&NormGradients>) -> Result<(), ShapeError> {
@@ -159,10 +132,6 @@ fn check(args: &NormBackward, gy: &[f32], parameters: Option<&NormGradients>) ->
     check_len(op, "inv_std", args.stats.inv_std.len(), channels)?;
     check_len(op, "z", args.z.len(), args.shape.values())?;
     check_len(op, "gy", gy.len(), args.shape.values())?;
-    if let Mask::Output(y) = args.mask {
-        check_len(op, "y", y.len(), args.shape.values())?;
-        check_slope(op, args.activation)?;
-    }
     if let Some(parameters) = parameters {
         for (what, values) in [("gradient of gamma", &parameters.gamma), ("gradient of beta", &parameters.beta)] {
             values.as_ref().map_or(Ok(()), |values| check_len(op, what, values.len(), channels))?;
@@ -178,16 +147,7 @@ pub(super) struct Terms {
 }
 
 fn saved<'a>(args: &NormBackward<'a>, part: Range<usize>) -> Saved<'a> {
-    Saved {
-        z: &args.z[part.clone()],
-        output: match args.mask {
-            Mask::Recomputed => None,
-            Mask::Output(y) => Some(&y[part]),
-        },
-        affine: args.affine,
-        mean: &args.stats.mean,
-        slope: args.activation.negative_slope(),
-    }
+    Saved { z: &args.z[part], affine: args.affine, mean: &args.stats.mean, slope: args.activation.negative_slope() }
 }
 
 /// Sums over the rows, where somebody needs them: the parameters' gradients are stored, the terms of `gz` returned.

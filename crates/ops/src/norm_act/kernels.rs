@@ -182,12 +182,10 @@ impl Kernel for Moments<'_> {
 
 /// What both passes of the backward read.
 ///
-/// `z` and `output` are equally long, a multiple of the length of `affine` and `mean`.
+/// The length of `z` is a multiple of that of `affine` and `mean`.
 #[derive(Clone, Copy)]
 pub(super) struct Saved<'a> {
     pub z: &'a [f32],
-    /// Where the sign of the pre-activation is read, if it is not recomputed from `z`.
-    pub output: Option<&'a [f32]>,
     pub affine: &'a Affine,
     pub mean: &'a [f32],
     pub slope: f32,
@@ -200,13 +198,9 @@ impl Saved<'_> {
         // SAFETY: the caller names `n` channels of a row that is there.
         unsafe {
             let z = load::<V>(self.z, at, n);
-            let sign = if let Some(y) = self.output {
-                load::<V>(y, at, n)
-            } else {
-                let scale = load::<V>(&self.affine.scale, channel, n);
-                z.mul_add(scale, load(&self.affine.shift, channel, n))
-            };
-            let g = sign.select_positive(gy, gy.mul(V::splat(self.slope)));
+            let scale = load::<V>(&self.affine.scale, channel, n);
+            let before = z.mul_add(scale, load(&self.affine.shift, channel, n));
+            let g = before.select_positive(gy, gy.mul(V::splat(self.slope)));
             (g, z.sub(load(self.mean, channel, n)))
         }
     }
@@ -300,5 +294,27 @@ impl Kernel for GradientApply<'_> {
     unsafe fn call<V: Lanes>(self) {
         // SAFETY: the slices hold whole rows of these channels.
         unsafe { over_rows::<V, _>(self) }
+    }
+}
+
+/// `gradient *= act'(y)`, the slope told by the sign of `y`, which is as long.
+pub(super) struct ActivationGradient<'a> {
+    pub y: &'a [f32],
+    pub slope: f32,
+    pub gradient: &'a mut [f32],
+}
+
+impl Kernel for ActivationGradient<'_> {
+    type Output = ();
+    #[inline(always)]
+    unsafe fn call<V: Lanes>(self) {
+        for at in (0..self.gradient.len()).step_by(LANES) {
+            let n = LANES.min(self.gradient.len() - at);
+            // SAFETY: both slices have `n` values at `at`.
+            unsafe {
+                let (y, g) = (load::<V>(self.y, at, n), load::<V>(self.gradient, at, n));
+                store(y.select_positive(g, g.mul(V::splat(self.slope))), self.gradient, at, n);
+            }
+        }
     }
 }
