@@ -22,7 +22,9 @@ const LARGEST_EVICTED: usize = 4;
 /// An owned `f32` buffer that goes back to the pool when dropped.
 #[derive(Debug, Default)]
 pub struct Scratch {
+    /// `len` values, and those that the storage has room for beyond: they were written once and are not written again.
     values: Vec<f32>,
+    len: usize,
 }
 
 fn waiting() -> MutexGuard<'static, Vec<Vec<f32>>> {
@@ -34,34 +36,29 @@ pub fn take(len: usize) -> Scratch {
     if len < LEAST_POOLED {
         let mut values = vec![0.0; len];
         poison(&mut values);
-        return Scratch { values };
+        return Scratch { values, len };
     }
     let mut freed = Vec::new();
     let found = {
         let mut pool = waiting();
         let best = (0..pool.len())
-            .filter(|&i| pool[i].capacity() >= len && len * LEAST_FILL.1 >= pool[i].capacity() * LEAST_FILL.0)
-            .min_by_key(|&i| pool[i].capacity());
+            .filter(|&i| pool[i].len() >= len && len * LEAST_FILL.1 >= pool[i].len() * LEAST_FILL.0)
+            .min_by_key(|&i| pool[i].len());
         if best.is_none() {
             let mut room = 0;
             while room < len {
-                let Some(i) = pool.iter().position(|b| b.capacity() <= LARGEST_EVICTED * len) else { break };
+                let Some(i) = pool.iter().position(|b| b.len() <= LARGEST_EVICTED * len) else { break };
                 let oldest = pool.remove(i);
-                room += oldest.capacity();
+                room += oldest.len();
                 freed.push(oldest);
             }
         }
         best.map(|i| pool.remove(i))
     };
     drop(freed);
-    let mut values = found.unwrap_or_else(|| Vec::with_capacity(len));
-    if values.len() > len {
-        values.truncate(len);
-    } else {
-        values.resize(len, 0.0);
-    }
-    poison(&mut values);
-    Scratch { values }
+    let mut values = found.unwrap_or_else(|| vec![0.0; len]);
+    poison(&mut values[..len]);
+    Scratch { values, len }
 }
 
 /// In tests, who reads what was not written for them finds no number.
@@ -81,7 +78,7 @@ pub fn zeros(len: usize) -> Scratch {
 impl Drop for Scratch {
     fn drop(&mut self) {
         let values = std::mem::take(&mut self.values);
-        if values.capacity() >= LEAST_POOLED {
+        if values.len() >= LEAST_POOLED {
             waiting().push(values);
         }
     }
@@ -90,26 +87,28 @@ impl Drop for Scratch {
 impl Deref for Scratch {
     type Target = [f32];
     fn deref(&self) -> &[f32] {
-        &self.values
+        &self.values[..self.len]
     }
 }
 
 impl DerefMut for Scratch {
     fn deref_mut(&mut self) -> &mut [f32] {
-        &mut self.values
+        &mut self.values[..self.len]
     }
 }
 
 impl From<Vec<f32>> for Scratch {
     fn from(values: Vec<f32>) -> Self {
-        Self { values }
+        Self { len: values.len(), values }
     }
 }
 
 impl Scratch {
     /// The values as a plain vector, out of the pool for good.
     pub fn into_vec(mut self) -> Vec<f32> {
-        std::mem::take(&mut self.values)
+        let mut values = std::mem::take(&mut self.values);
+        values.truncate(self.len);
+        values
     }
 }
 
