@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use rayon::prelude::*;
 use wrs_ops::rng::Rng;
 
 use crate::Buffer;
@@ -203,14 +204,22 @@ impl ParamsBuilder {
     /// Draws every tensor's first values: a function of the seed and the tensor's name alone.
     pub fn build(self, seed: u64) -> Params {
         let (mut trainable, mut statistics) = (Buffer::zeros(self.trainable), Buffer::zeros(self.statistics));
-        for (p, init) in self.entries.iter().zip(&self.inits) {
-            let buffer = if p.role.is_trainable() { &mut trainable } else { &mut statistics };
-            fill(
-                &mut buffer.host_mut()[p.range.clone()],
-                *init,
-                &mut Rng::new(seed, &format!("init {}", p.name), 0, 0),
-            );
-        }
+        let (mut learned, mut measured) = (trainable.host_mut(), statistics.host_mut());
+        let tensors: Vec<_> = self
+            .entries
+            .iter()
+            .zip(&self.inits)
+            .map(|(p, init)| {
+                // Tensors of a buffer lie one behind the other, in the order of their entries.
+                let rest = if p.role.is_trainable() { &mut learned } else { &mut measured };
+                let (values, others) = std::mem::take(rest).split_at_mut(p.range.len());
+                *rest = others;
+                (values, *init, &p.name)
+            })
+            .collect();
+        tensors.into_par_iter().for_each(|(values, init, name)| {
+            fill(values, init, &mut Rng::new(seed, &format!("init {name}"), 0, 0));
+        });
         let frozen = vec![false; self.entries.len()];
         Params { entries: self.entries, frozen, filters: self.filters, trainable, statistics }
     }
