@@ -64,7 +64,8 @@ pub(crate) fn applies(shape: &ConvShape, pass: Pass) -> Option<Tile> {
     let tiled = if pass == Pass::BackwardInput { transposed(shape)? } else { *shape };
     let (two, four) = (cost(&tiled, Tile::Two), cost(&tiled, Tile::Four));
     let (tile, least) = if two < four { (Tile::Two, two) } else { (Tile::Four, four) };
-    (least < LEAST_GAIN * direct_cost(shape)).then_some(tile)
+    let packing = if pass == Pass::BackwardWeight { 0.0 } else { FILTER_PACKING };
+    (least < LEAST_GAIN * (direct_cost(shape) + packing)).then_some(tile)
 }
 
 // The costs were fitted to measured times of all passes, on maps from 7x7 to 256x256 with 16 to 2048 channels and dilations
@@ -78,6 +79,8 @@ const LEAST_GAIN: f64 = 0.9;
 const TILE_TRANSFORM: f64 = 12.0;
 /// The transforms of filters, in products of that many tiles.
 const FILTER_TRANSFORMS: [f64; 2] = [30.0, 20.0];
+/// What the direct kernels spend on bringing the nine taps of a filter into panels.
+const FILTER_PACKING: f64 = 300.0;
 
 fn cost(shape: &ConvShape, tile: Tile) -> f64 {
     let (outputs, filters) = match tile {
