@@ -210,7 +210,7 @@ fn mirrored_views_are_symmetric() {
 /// Four made-up pictures are learned by heart: data, network, loss, optimizer and rescaling fit together.
 #[test]
 fn four_pictures_are_learned_by_heart() {
-    const STEPS: u64 = 190;
+    const STEPS: u64 = 260;
     let folder = tempfile::tempdir().unwrap();
     let scenes = ScenesOptions { train: 4, val: 1, size: 64, classes: CLASSES - 1, seed: 1 };
     write_segmentation_scenes(&folder.path().join("scenes"), &scenes).unwrap();
