@@ -104,11 +104,3 @@ fn options_that_allow_no_picture_are_refused() {
     assert_eq!(refused(CrowdOptions { height: [96, 95], ..SMALL }), "crowds.height");
     assert_eq!(refused(CrowdOptions { people: [5, 4], ..SMALL }), "crowds.people");
 }
-
-#[test]
-#[ignore = "writes pictures to look at, where WRS_LOOK_AT says"]
-fn pictures_to_look_at() {
-    let root = std::env::var("WRS_LOOK_AT").unwrap();
-    let options = CrowdOptions { train: 24, test: 0, width: [192, 256], height: [192, 256], people: [5, 120], seed: 1 };
-    write_crowds(Path::new(&root), &options).unwrap();
-}
