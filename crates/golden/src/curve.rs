@@ -113,8 +113,7 @@ pub fn judge_curve(mut network: Network, path: &Path, algorithms: Algorithms) ->
     let curves = [("train", train, &golden.train, &golden.f32_error.train)];
     for (group, ours, exact, own) in curves.into_iter().chain([("eval", eval, &golden.eval, &golden.f32_error.eval)]) {
         for (step, ((ours, exact), own)) in ours.iter().zip(exact).zip(own).enumerate() {
-            let quantity = if group == "train" && step > 0 { Quantity::LaterLoss } else { Quantity::Output };
-            let bound = strictness(algorithms).bound(quantity, *own);
+            let bound = strictness(algorithms).bound(Quantity::Output, *own);
             report.findings.push(finding(group, format!("{group}.{step}"), *ours, *exact, bound));
         }
     }

@@ -27,8 +27,6 @@ pub(crate) enum Quantity {
     Output,
     /// A gradient.
     Gradient,
-    /// A training loss behind an optimizer step: an output of weights that gradients have moved.
-    LaterLoss,
 }
 
 /// How strictly to judge.
@@ -48,7 +46,6 @@ impl Strictness {
             (Self::Exact, _) => strict,
             (Self::Fast, Quantity::Output) => strict.max(FAST_OUTPUT_BOUND),
             (Self::Fast, Quantity::Gradient) => FAST_GRADIENT_FACTOR * strict,
-            (Self::Fast, Quantity::LaterLoss) => (FAST_GRADIENT_FACTOR * strict).max(FAST_OUTPUT_BOUND),
         }
     }
 }
@@ -150,8 +147,5 @@ mod tests {
         assert_eq!(Strictness::Exact.bound(Quantity::Gradient, 1e-3), 4e-3);
         assert_eq!(Strictness::Fast.bound(Quantity::Output, 1e-7), 3e-4);
         assert_eq!(Strictness::Fast.bound(Quantity::Gradient, 1e-3), 4e-2);
-        assert_eq!(Strictness::Exact.bound(Quantity::LaterLoss, 1e-3), 4e-3);
-        assert_eq!(Strictness::Fast.bound(Quantity::LaterLoss, 1e-3), 4e-2);
-        assert_eq!(Strictness::Fast.bound(Quantity::LaterLoss, 1e-7), 3e-4);
     }
 }
