@@ -25,8 +25,6 @@ const MOST_PARTS: usize = 32;
 const MOST_PARTIAL_VALUES: usize = 1 << 22;
 /// Filters, or channels, a range has at least: the other side is packed again for each.
 const RANGE: usize = 64;
-/// Tasks a thread gets, so that a late one is not waited for long.
-const TASKS_PER_THREAD: usize = 4;
 
 /// How the work is cut.
 struct Cut {
@@ -47,7 +45,8 @@ impl Cut {
         let most_parts = (MOST_PARTIAL_VALUES / shape.weight_len()).clamp(1, MOST_PARTS);
         let parts = (shape.out_pixels() / PART).clamp(1, most_parts).min(blocks);
 
-        let wanted = (TASKS_PER_THREAD * rayon::current_num_threads()).div_ceil(parts * shape.groups);
+        // One task a thread: the more there are, the more often the same pixels are packed.
+        let wanted = rayon::current_num_threads().div_ceil(parts * shape.groups);
         let most_filters = shape.group_out().div_ceil(RANGE);
         let most_channels = match gather {
             Gather::Pointers => shape.group_in().div_ceil(RANGE),

@@ -84,6 +84,40 @@ impl RowPlaces<'_> {
     }
 }
 
+/// Writes whole rows of sums, or adds them to what is there; `place` gives where each begins.
+///
+/// Without a branch for every vector the loops unroll, and the sums stay in registers.
+///
+/// # Safety
+/// The instruction set of `V`; `NV` vectors are writable at each place.
+#[inline(always)]
+unsafe fn put_rows<V: Lanes, const ROWS: usize, const NV: usize>(
+    sums: [[V; NV]; ROWS],
+    store: Store,
+    place: impl Fn(usize) -> *mut f32,
+) {
+    match store {
+        Store::Overwrite => {
+            for r in 0..ROWS {
+                let to = place(r);
+                for v in 0..NV {
+                    // SAFETY: the caller's contract.
+                    unsafe { sums[r][v].store(to.add(v * LANES)) }
+                }
+            }
+        }
+        Store::Accumulate => {
+            for r in 0..ROWS {
+                let to = place(r);
+                for v in 0..NV {
+                    // SAFETY: the caller's contract.
+                    unsafe { sums[r][v].add(V::load(to.add(v * LANES))).store(to.add(v * LANES)) }
+                }
+            }
+        }
+    }
+}
+
 /// Rows given by pointers, times one packed panel.
 ///
 /// # Safety
@@ -163,6 +197,9 @@ impl RowsTimesPanel<'_> {
                 }
             }
             let sums = self.sums::<V, ROWS, NV>(row);
+            if self.columns == NV * LANES && self.finish.is_none() {
+                return put_rows(sums, self.store, |r| self.out.add(self.places.of(row + r)));
+            }
             // A loop that is not unrolled would index `sums`, and then it would live in memory from its first day on:
             // only short loops may touch it.
             let mut stored = [[[0.0; LANES]; NV]; ROWS];

@@ -125,7 +125,7 @@ pub(crate) struct PackTiles {
 }
 
 /// How far ahead of its reading [`PackTiles`] asks for memory, in values: the hardware stops at the end of a page.
-const AHEAD: usize = 512;
+const AHEAD: usize = 2048;
 
 impl Kernel for PackTiles {
     type Output = ();

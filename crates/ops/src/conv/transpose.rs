@@ -37,6 +37,8 @@ impl Kernel for Transpose {
                     let mut square = [V::zero(); LANES];
                     for (j, column) in square.iter_mut().enumerate().take(columns) {
                         let from = self.source.add((first + j) * self.source_stride + k);
+                        // Many short columns: the hardware sees no stream to fetch ahead of.
+                        V::prefetch(from.wrapping_add(LANES));
                         *column = if rows == LANES { V::load(from) } else { V::load_partial(from, rows) };
                     }
                     for (i, row) in V::transpose(square).into_iter().enumerate().take(rows) {

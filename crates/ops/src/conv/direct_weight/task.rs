@@ -15,7 +15,7 @@ use crate::{Store, scratch};
 use std::ops::Range;
 
 /// Most channels of pixels that are read as they lie.
-const MOST_DIRECT: usize = 128;
+const MOST_DIRECT: usize = 64;
 
 /// One weight gradient.
 pub(super) struct Gradient<'a> {
