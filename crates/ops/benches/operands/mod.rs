@@ -6,10 +6,15 @@ use std::time::Duration;
 
 use criterion::Criterion;
 use wrs_ops::conv::ConvShape;
+use wrs_ops::scratch::{self, Scratch};
 
-/// Values between -1 and 1 without a pattern that a kernel could meet.
-pub fn numbers(len: usize) -> Vec<f32> {
-    (0..len).map(|i| (i * 7919 % 1009) as f32 / 504.5 - 1.0).collect()
+/// Values between -1 and 1 without a pattern that a kernel could meet, in a buffer like those of networks.
+pub fn numbers(len: usize) -> Scratch {
+    let mut values = scratch::take(len);
+    for (i, value) in values.iter_mut().enumerate() {
+        *value = (i * 7919 % 1009) as f32 / 504.5 - 1.0;
+    }
+    values
 }
 
 /// Ten samples in about a second: enough to tell kernels apart, few enough to run them all.
