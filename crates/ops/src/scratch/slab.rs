@@ -191,7 +191,10 @@ mod tests {
         assert_eq!(smaller.values, address);
         slabs.give(second);
         slabs.give(smaller);
-        assert_eq!(slabs.take(200_000).values, address);
+        let whole = slabs.take(200_000);
+        assert_eq!(whole.values, address);
+        slabs.give(whole);
+        assert!(slabs.slabs[0].is_idle());
     }
 
     #[test]
