@@ -1,61 +1,76 @@
 //! Recycled `f32` storage: activations, gradients and the kernels' work space come from one process-wide pool.
 //!
 //! A training step asks for the same sizes over and over; handing the pages back to the system each time costs more than
-//! some layers do.  The pool holds slabs, out of which buffers are cut and into which they are joined again, so that what
-//! one layer is done with serves the next one's other sizes; see [`slab`].
+//! some layers do.  A returned buffer waits in the pool; when none fits a request, the longest-waiting ones of a like size
+//! are freed first, so that multi-scale training does not hoard one set of buffers per size.
 //!
-//! Buffers begin on a cache line: the allocator's large blocks begin sixteen bytes behind one, and there every access of
-//! sixteen lanes touches two lines.
+//! Buffers of the pool begin on a cache line: the allocator's large blocks begin sixteen bytes behind one, and there every
+//! access of sixteen lanes touches two lines.
 
-mod slab;
-
-use std::fmt;
 use std::ops::{Deref, DerefMut};
-use std::ptr::NonNull;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use slab::{Piece, Slabs};
+/// Waiting buffers, the longest-waiting first.
+static WAITING: Mutex<Vec<Vec<f32>>> = Mutex::new(Vec::new());
 
-static POOL: Mutex<Slabs> = Mutex::new(Slabs::new());
+/// A buffer may serve a request of at least this share of its capacity.
+const LEAST_FILL: (usize, usize) = (3, 4);
 
 /// Smaller buffers are left to the system's allocator.
 const LEAST_POOLED: usize = 1 << 14;
 
-/// An owned `f32` buffer whose storage goes back to the pool when dropped.
+/// What is freed to make room is at most this many times the size of the request.
+const LARGEST_EVICTED: usize = 4;
+
+/// Bytes of a cache line, and the values that a buffer may begin behind its storage to be aligned to it.
+const LINE: usize = 64;
+const LINE_VALUES: usize = LINE / size_of::<f32>() - 1;
+
+/// An owned `f32` buffer that goes back to the pool when dropped.
+#[derive(Debug, Default)]
 pub struct Scratch {
-    /// Where `len` values lie in the storage, which nothing else refers to.
-    values: NonNull<f32>,
+    /// `len` values from `start` on, and those around them: they were written once and are not written again.
+    values: Vec<f32>,
+    start: usize,
     len: usize,
-    storage: Storage,
 }
 
-enum Storage {
-    /// Of the system's allocator; only touched through `values` as long as those are there.
-    System(Vec<f32>),
-    Pool(Piece),
-}
-
-// SAFETY: a buffer is the only owner of its storage, like a `Vec`.
-unsafe impl Send for Scratch {}
-// SAFETY: as above; a shared buffer gives shared values.
-unsafe impl Sync for Scratch {}
-
-fn pool() -> MutexGuard<'static, Slabs> {
-    POOL.lock().unwrap_or_else(PoisonError::into_inner)
+fn waiting() -> MutexGuard<'static, Vec<Vec<f32>>> {
+    WAITING.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A buffer of `len` values that were written by somebody before: the caller overwrites them all.
 pub fn take(len: usize) -> Scratch {
-    // In tests every buffer is a block of its own, so that a sanitizer sees who leaves his.
-    if len < LEAST_POOLED || cfg!(test) {
-        let mut values = vec![0.0; len + slab::LINE];
-        let start = slab::to_line(values.as_ptr());
-        // Who reads what was not written for him finds no number.
-        values.fill(if cfg!(test) { f32::NAN } else { 0.0 });
-        return Scratch::from_vec(values, start, len);
+    let storage = len + LINE_VALUES;
+    if storage < LEAST_POOLED {
+        return Scratch::aligned(vec![0.0; storage], len);
     }
-    let piece = pool().take(len);
-    Scratch { values: piece.values(), len, storage: Storage::Pool(piece) }
+    let mut freed = Vec::new();
+    let found = {
+        let mut pool = waiting();
+        let best = (0..pool.len())
+            .filter(|&i| pool[i].len() >= storage && storage * LEAST_FILL.1 >= pool[i].len() * LEAST_FILL.0)
+            .min_by_key(|&i| pool[i].len());
+        if best.is_none() {
+            let mut room = 0;
+            while room < storage {
+                let Some(i) = pool.iter().position(|b| b.len() <= LARGEST_EVICTED * storage) else { break };
+                let oldest = pool.remove(i);
+                room += oldest.len();
+                freed.push(oldest);
+            }
+        }
+        best.map(|i| pool.remove(i))
+    };
+    drop(freed);
+    Scratch::aligned(found.unwrap_or_else(|| vec![0.0; storage]), len)
+}
+
+/// In tests, who reads what was not written for them finds no number.
+fn poison(values: &mut [f32]) {
+    if cfg!(test) {
+        values.fill(f32::NAN);
+    }
 }
 
 /// A buffer of `len` zeros.
@@ -65,30 +80,11 @@ pub fn zeros(len: usize) -> Scratch {
     scratch
 }
 
-impl Scratch {
-    /// `len` of the values, from `start` on.
-    fn from_vec(mut values: Vec<f32>, start: usize, len: usize) -> Self {
-        let at = NonNull::from(&mut values[start..][..len]).cast();
-        Self { values: at, len, storage: Storage::System(values) }
-    }
-
-    /// The values as a plain vector, out of the pool for good.
-    pub fn into_vec(mut self) -> Vec<f32> {
-        match std::mem::replace(&mut self.storage, Storage::System(Vec::new())) {
-            Storage::System(values) if values.as_ptr() == self.values.as_ptr() && values.len() == self.len => values,
-            storage => {
-                let values = self.to_vec();
-                self.storage = storage;
-                values
-            }
-        }
-    }
-}
-
 impl Drop for Scratch {
     fn drop(&mut self) {
-        if let Storage::Pool(piece) = std::mem::replace(&mut self.storage, Storage::System(Vec::new())) {
-            pool().give(piece);
+        let values = std::mem::take(&mut self.values);
+        if values.len() >= LEAST_POOLED {
+            waiting().push(values);
         }
     }
 }
@@ -96,34 +92,37 @@ impl Drop for Scratch {
 impl Deref for Scratch {
     type Target = [f32];
     fn deref(&self) -> &[f32] {
-        // SAFETY: `len` values lie there, all of them initialized, and this buffer alone owns them.
-        unsafe { std::slice::from_raw_parts(self.values.as_ptr(), self.len) }
+        &self.values[self.start..][..self.len]
     }
 }
 
 impl DerefMut for Scratch {
     fn deref_mut(&mut self) -> &mut [f32] {
-        // SAFETY: as above, and it is borrowed for writing.
-        unsafe { std::slice::from_raw_parts_mut(self.values.as_ptr(), self.len) }
+        &mut self.values[self.start..][..self.len]
     }
 }
 
 impl From<Vec<f32>> for Scratch {
     fn from(values: Vec<f32>) -> Self {
-        let len = values.len();
-        Self::from_vec(values, 0, len)
+        Self { start: 0, len: values.len(), values }
     }
 }
 
-impl Default for Scratch {
-    fn default() -> Self {
-        Vec::new().into()
+impl Scratch {
+    /// `len` values in storage that has [`LINE_VALUES`] more.
+    fn aligned(values: Vec<f32>, len: usize) -> Self {
+        let start = values.as_ptr().align_offset(LINE).min(values.len() - len);
+        let mut scratch = Self { values, start, len };
+        poison(&mut scratch);
+        scratch
     }
-}
 
-impl fmt::Debug for Scratch {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.iter()).finish()
+    /// The values as a plain vector, out of the pool for good.
+    pub fn into_vec(mut self) -> Vec<f32> {
+        let mut values = std::mem::take(&mut self.values);
+        values.copy_within(self.start..self.start + self.len, 0);
+        values.truncate(self.len);
+        values
     }
 }
 
@@ -140,19 +139,25 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_returned_buffer_serves_the_next_request_of_its_size() {
+        let len = 1_234_567;
+        let first = take(len);
+        let address = first.as_ptr();
+        drop(first);
+        let second = take(len - 1000);
+        assert_eq!(second.len(), len - 1000);
+        assert_eq!(second.as_ptr(), address);
+        assert!(zeros(len).iter().all(|&v| v == 0.0));
+    }
+
+    #[test]
     fn buffers_begin_on_a_cache_line_and_leave_as_they_are() {
         for len in [0, 1, 100, LEAST_POOLED, 1_000_003] {
             let mut scratch = take(len);
-            assert_eq!(scratch.as_ptr().addr() % 64, 0);
+            assert_eq!(scratch.as_ptr().addr() % LINE, 0);
             let values: Vec<f32> = (0..len).map(|i| i as f32).collect();
             scratch.copy_from_slice(&values);
-            assert_eq!(scratch.clone().into_vec(), values);
-            let whole = Scratch::from(values.clone());
-            let address = whole.as_ptr();
-            let back = whole.into_vec();
-            assert_eq!((back.as_ptr(), back), (address, values));
+            assert_eq!(scratch.into_vec(), values);
         }
-        assert!(zeros(1234).iter().all(|&v| v == 0.0));
-        assert!(Scratch::default().into_vec().is_empty());
     }
 }
