@@ -66,6 +66,22 @@ pub fn take(len: usize) -> Scratch {
     Scratch::aligned(found.unwrap_or_else(|| vec![0.0; storage]), len)
 }
 
+/// For programs that are told how much memory they may take: frees the waiting buffers, and from now on the pages of every
+/// large one go back to the system as it is freed.
+///
+/// glibc otherwise takes the size of what was freed for what will be asked for again, and keeps blocks of up to 32 MiB in
+/// its heap, in whose gaps those of other sizes do not fit.  Asking for pages anew costs some time.
+pub fn keep_little() {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    {
+        const LEAST_MAPPED: libc::c_int = 128 << 10;
+        // SAFETY: the call sets one number of the allocator, under the allocator's own lock.
+        unsafe { libc::mallopt(libc::M_MMAP_THRESHOLD, LEAST_MAPPED) };
+    }
+    let freed = std::mem::take(&mut *waiting());
+    drop(freed);
+}
+
 /// In tests, who reads what was not written for them finds no number.
 fn poison(values: &mut [f32]) {
     if cfg!(test) {

@@ -16,6 +16,7 @@ use wrs_datasets::{DataError, ImageRgb8};
 use wrs_eval::{Buckets, CountMetrics, DensityGrid, ImageCount};
 use wrs_nn::{Dims, InputGradient, Params, Pass};
 use wrs_ops::conv::Algorithms;
+use wrs_ops::scratch;
 
 use crate::error::CountingError;
 use crate::model::CsrNet;
@@ -75,6 +76,10 @@ impl Counter<'_> {
             memory: settings.max_mem.map(|mib| self.memory_for_tiles(mib << 20, seen)),
         };
         let plan = TilePlan::new(seen.size, settings.padding, &tiling)?;
+        if settings.max_mem.is_some() {
+            // The last picture's buffers have other sizes, and those of tiles at the edges.
+            scratch::keep_little();
+        }
         let density = density_map(&plan, |tile| {
             let pixels = plan.input(tile, seen, |window| self.input.pixels([window]));
             let size = tile.size();
