@@ -1,73 +1,88 @@
 //! Recycled `f32` storage: activations, gradients and the kernels' work space come from one process-wide pool.
 //!
 //! A training step asks for the same sizes over and over; handing the pages back to the system each time costs more than
-//! some layers do.  A returned buffer waits in the pool; when none fits a request, the longest-waiting ones of a like size
-//! are freed first, so that multi-scale training does not hoard one set of buffers per size.
+//! some layers do.  Most buffers are pieces of slabs, so that what one layer is done with serves the next one's other sizes;
+//! see [`slab`].  Large ones are whole allocations that wait for a request of like size; see [`whole`].
 //!
 //! Buffers of the pool begin on a cache line: the allocator's large blocks begin sixteen bytes behind one, and there every
 //! access of sixteen lanes touches two lines.
 
+mod slab;
+mod whole;
+
+use std::fmt;
 use std::ops::{Deref, DerefMut};
+use std::ptr::NonNull;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// Waiting buffers, the longest-waiting first.
-static WAITING: Mutex<Vec<Vec<f32>>> = Mutex::new(Vec::new());
+use slab::{Piece, Slabs};
+use whole::Waiting;
 
-/// A buffer may serve a request of at least this share of its capacity.
-const LEAST_FILL: (usize, usize) = (3, 4);
+static SLABS: Mutex<Slabs> = Mutex::new(Slabs::new());
+static WAITING: Mutex<Waiting> = Mutex::new(Waiting::new());
+
+/// Values of a cache line.
+const LINE: usize = 64 / size_of::<f32>();
 
 /// Smaller buffers are left to the system's allocator.
 const LEAST_POOLED: usize = 1 << 14;
 
-/// What is freed to make room is at most this many times the size of the request.
-const LARGEST_EVICTED: usize = 4;
+/// Larger buffers are not cut out of slabs, in which they would leave large gaps.
+static MOST_CUT: AtomicUsize = AtomicUsize::new(1 << 22);
 
-/// Bytes of a cache line, and the values that a buffer may begin behind its storage to be aligned to it.
-const LINE: usize = 64;
-const LINE_VALUES: usize = LINE / size_of::<f32>() - 1;
-
-/// An owned `f32` buffer that goes back to the pool when dropped.
-#[derive(Debug, Default)]
+/// An owned `f32` buffer whose storage goes back to the pool when dropped.
 pub struct Scratch {
-    /// `len` values from `start` on, and those around them: they were written once and are not written again.
-    values: Vec<f32>,
-    start: usize,
+    /// Where `len` values lie in the storage, which nothing else refers to.
+    values: NonNull<f32>,
     len: usize,
+    storage: Storage,
 }
 
-fn waiting() -> MutexGuard<'static, Vec<Vec<f32>>> {
-    WAITING.lock().unwrap_or_else(PoisonError::into_inner)
+/// Only touched through [`Scratch::values`] as long as those are there.
+enum Storage {
+    Whole(Vec<f32>),
+    Piece(Piece),
+}
+
+// SAFETY: a buffer is the only owner of its storage, like a `Vec`.
+unsafe impl Send for Scratch {}
+// SAFETY: as above; a shared buffer gives shared values.
+unsafe impl Sync for Scratch {}
+
+fn lock<T>(pool: &Mutex<T>) -> MutexGuard<'_, T> {
+    pool.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A buffer of `len` values that were written by somebody before: the caller overwrites them all.
 pub fn take(len: usize) -> Scratch {
-    let storage = len + LINE_VALUES;
+    let storage = len + LINE;
+    // In tests every buffer is a block of its own, in which a sanitizer sees who leaves his, and who reads what was not
+    // written for him finds no number.
+    if cfg!(test) {
+        return Scratch::aligned(vec![f32::NAN; storage], len);
+    }
     if storage < LEAST_POOLED {
         return Scratch::aligned(vec![0.0; storage], len);
     }
-    let mut freed = Vec::new();
-    let found = {
-        let mut pool = waiting();
-        let best = (0..pool.len())
-            .filter(|&i| pool[i].len() >= storage && storage * LEAST_FILL.1 >= pool[i].len() * LEAST_FILL.0)
-            .min_by_key(|&i| pool[i].len());
-        if best.is_none() {
-            let mut room = 0;
-            while room < storage {
-                let Some(i) = pool.iter().position(|b| b.len() <= LARGEST_EVICTED * storage) else { break };
-                let oldest = pool.remove(i);
-                room += oldest.len();
-                freed.push(oldest);
-            }
-        }
-        best.map(|i| pool.remove(i))
-    };
-    drop(freed);
+    if len <= MOST_CUT.load(Ordering::Relaxed) {
+        let piece = lock(&SLABS).take(len);
+        return Scratch { values: piece.values(), len, storage: Storage::Piece(piece) };
+    }
+    // What makes room is freed after the lock.
+    let (found, _evicted) = lock(&WAITING).take(storage);
     Scratch::aligned(found.unwrap_or_else(|| vec![0.0; storage]), len)
 }
 
-/// For programs that are told how much memory they may take: frees the waiting buffers, and from now on the pages of every
-/// large one go back to the system as it is freed.
+/// A buffer of `len` zeros.
+pub fn zeros(len: usize) -> Scratch {
+    let mut scratch = take(len);
+    scratch.fill(0.0);
+    scratch
+}
+
+/// For programs that are told how much memory they may take: frees what waits, cuts no more slabs, and from now on the pages
+/// of every large buffer go back to the system as it is freed.
 ///
 /// glibc otherwise takes the size of what was freed for what will be asked for again, and keeps blocks of up to 32 MiB in
 /// its heap, in whose gaps those of other sizes do not fit.  Asking for pages anew costs some time.
@@ -78,29 +93,45 @@ pub fn keep_little() {
         // SAFETY: the call sets one number of the allocator, under the allocator's own lock.
         unsafe { libc::mallopt(libc::M_MMAP_THRESHOLD, LEAST_MAPPED) };
     }
-    let freed = std::mem::take(&mut *waiting());
-    drop(freed);
+    MOST_CUT.store(0, Ordering::Relaxed);
+    lock(&SLABS).free_idle();
+    let _freed = std::mem::take(&mut *lock(&WAITING));
 }
 
-/// In tests, who reads what was not written for them finds no number.
-fn poison(values: &mut [f32]) {
-    if cfg!(test) {
-        values.fill(f32::NAN);
+/// Values from an address to the next cache line, fewer than [`LINE`].
+fn to_line(at: *const f32) -> usize {
+    at.align_offset(LINE * size_of::<f32>()) % LINE
+}
+
+impl Scratch {
+    /// `len` values that begin on a cache line, of storage that has a line more.
+    fn aligned(values: Vec<f32>, len: usize) -> Self {
+        let start = to_line(values.as_ptr());
+        Self::part(values, start, len)
     }
-}
 
-/// A buffer of `len` zeros.
-pub fn zeros(len: usize) -> Scratch {
-    let mut scratch = take(len);
-    scratch.fill(0.0);
-    scratch
+    fn part(mut values: Vec<f32>, start: usize, len: usize) -> Self {
+        let at = NonNull::from(&mut values[start..][..len]).cast();
+        Self { values: at, len, storage: Storage::Whole(values) }
+    }
+
+    /// The values as a plain vector, out of the pool for good.
+    pub fn into_vec(mut self) -> Vec<f32> {
+        match &mut self.storage {
+            Storage::Whole(values) if values.as_ptr() == self.values.as_ptr() && values.len() == self.len => {
+                std::mem::take(values)
+            }
+            _ => self.to_vec(),
+        }
+    }
 }
 
 impl Drop for Scratch {
     fn drop(&mut self) {
-        let values = std::mem::take(&mut self.values);
-        if values.len() >= LEAST_POOLED {
-            waiting().push(values);
+        match std::mem::replace(&mut self.storage, Storage::Whole(Vec::new())) {
+            Storage::Piece(piece) => lock(&SLABS).give(piece),
+            Storage::Whole(values) if values.len() >= LEAST_POOLED && !cfg!(test) => lock(&WAITING).give(values),
+            Storage::Whole(_) => {}
         }
     }
 }
@@ -108,37 +139,34 @@ impl Drop for Scratch {
 impl Deref for Scratch {
     type Target = [f32];
     fn deref(&self) -> &[f32] {
-        &self.values[self.start..][..self.len]
+        // SAFETY: `len` values lie there, all of them initialized, and this buffer alone owns them.
+        unsafe { std::slice::from_raw_parts(self.values.as_ptr(), self.len) }
     }
 }
 
 impl DerefMut for Scratch {
     fn deref_mut(&mut self) -> &mut [f32] {
-        &mut self.values[self.start..][..self.len]
+        // SAFETY: as above, and it is borrowed for writing.
+        unsafe { std::slice::from_raw_parts_mut(self.values.as_ptr(), self.len) }
     }
 }
 
 impl From<Vec<f32>> for Scratch {
     fn from(values: Vec<f32>) -> Self {
-        Self { start: 0, len: values.len(), values }
+        let len = values.len();
+        Self::part(values, 0, len)
     }
 }
 
-impl Scratch {
-    /// `len` values in storage that has [`LINE_VALUES`] more.
-    fn aligned(values: Vec<f32>, len: usize) -> Self {
-        let start = values.as_ptr().align_offset(LINE).min(values.len() - len);
-        let mut scratch = Self { values, start, len };
-        poison(&mut scratch);
-        scratch
+impl Default for Scratch {
+    fn default() -> Self {
+        Vec::new().into()
     }
+}
 
-    /// The values as a plain vector, out of the pool for good.
-    pub fn into_vec(mut self) -> Vec<f32> {
-        let mut values = std::mem::take(&mut self.values);
-        values.copy_within(self.start..self.start + self.len, 0);
-        values.truncate(self.len);
-        values
+impl fmt::Debug for Scratch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.iter()).finish()
     }
 }
 
@@ -155,25 +183,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_returned_buffer_serves_the_next_request_of_its_size() {
-        let len = 1_234_567;
-        let first = take(len);
-        let address = first.as_ptr();
-        drop(first);
-        let second = take(len - 1000);
-        assert_eq!(second.len(), len - 1000);
-        assert_eq!(second.as_ptr(), address);
-        assert!(zeros(len).iter().all(|&v| v == 0.0));
-    }
-
-    #[test]
     fn buffers_begin_on_a_cache_line_and_leave_as_they_are() {
         for len in [0, 1, 100, LEAST_POOLED, 1_000_003] {
             let mut scratch = take(len);
-            assert_eq!(scratch.as_ptr().addr() % LINE, 0);
+            assert_eq!(scratch.as_ptr().addr() % 64, 0);
             let values: Vec<f32> = (0..len).map(|i| i as f32).collect();
             scratch.copy_from_slice(&values);
-            assert_eq!(scratch.into_vec(), values);
+            assert_eq!(scratch.clone().into_vec(), values);
+            let whole = Scratch::from(values.clone());
+            let address = whole.as_ptr();
+            let back = whole.into_vec();
+            assert_eq!((back.as_ptr(), back), (address, values));
         }
+        assert!(zeros(1234).iter().all(|&v| v == 0.0));
+        assert!(Scratch::default().into_vec().is_empty());
     }
 }
