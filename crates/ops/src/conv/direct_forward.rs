@@ -1,11 +1,11 @@
 //! The forward pass as one implicit matrix product.
 
-use super::pack::{pack_transposed, panels, panels_len};
+use super::pack::{Matrix, Order};
 use super::product::{Gather, Layout, Product};
 use super::sampling::Sampling;
 use super::{ConvShape, Epilogue, Shared};
+use crate::Store;
 use crate::simd::{Isa, LANES};
-use crate::{Store, scratch};
 
 /// How the taps of a pixel are brought together: with fewer channels than lanes, copying them costs less than looking up a
 /// pointer for each.
@@ -20,11 +20,6 @@ pub(super) fn gather(shape: &ConvShape) -> Gather {
 /// [`super::conv2d`], lengths already checked.
 pub(super) fn forward(isa: Isa, shape: &ConvShape, x: &[f32], weight: &[f32], epilogue: &Epilogue, y: &mut [f32]) {
     let (columns, depth) = (shape.group_out(), shape.taps() * shape.group_in());
-    let group_weights = panels_len(isa, columns, depth);
-    let mut packed = scratch::take(shape.groups * group_weights);
-    for (filters, packed) in weight.chunks(columns * depth).zip(packed.chunks_mut(group_weights)) {
-        pack_transposed(isa, filters, columns, depth, packed);
-    }
     let row = shape.out_w() * shape.c_out;
     let product = Product {
         isa,
@@ -33,10 +28,7 @@ pub(super) fn forward(isa: Isa, shape: &ConvShape, x: &[f32], weight: &[f32], ep
         groups: shape.groups,
         source: x,
         channels: shape.group_in(),
-        weights: &packed,
-        group_weights,
-        panels: &panels(isa, columns, depth),
-        columns,
+        weights: Matrix { depth, columns, values: weight, group: columns * depth, order: Order::Columns },
         layout: Layout { origin: 0, strides: [shape.out_h() * row, row, shape.c_out] },
         store: Store::Overwrite,
         finish: epilogue.finish(),

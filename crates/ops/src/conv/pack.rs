@@ -7,8 +7,10 @@
 
 use super::microkernel::panel_width;
 use super::transpose::Transpose;
+use crate::scratch::{Scratch, take};
 use crate::simd::{Isa, Kernel, LANES, Lanes, run};
 use rayon::prelude::*;
+use std::ops::Range;
 
 /// One block of columns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,58 +41,97 @@ pub(crate) fn panels(isa: Isa, columns: usize, depth: usize) -> Vec<Panel> {
         .collect()
 }
 
-/// Values of all the panels of a matrix `[depth][columns]`.
-pub(crate) fn panels_len(isa: Isa, columns: usize, depth: usize) -> usize {
-    panels(isa, columns, depth).last().map_or(0, |last| last.offset + last.width * depth)
-}
-
 /// Rows of a panel that are packed at once: enough pieces to keep many threads busy, each long enough to read ahead.
 const PIECE: usize = 256;
 
-/// Packs the transpose of `source`, `[columns][depth]`, one row a column of the panels.
-///
-/// `out` has [`panels_len`] values, all of which are written.
-pub(crate) fn pack_transposed(isa: Isa, source: &[f32], columns: usize, depth: usize, out: &mut [f32]) {
-    let list = panels(isa, columns, depth);
-    out.par_chunks_mut(panel_width(isa) * depth).zip(&list).for_each(|(out, panel)| {
-        let source = &source[panel.first * depth..(panel.first + panel.columns) * depth];
-        out.par_chunks_mut(PIECE * panel.width).enumerate().for_each(|(piece, out)| {
-            let transpose = Transpose {
-                source: source[piece * PIECE..].as_ptr(),
-                source_stride: depth,
-                columns: panel.columns,
-                depth: out.len() / panel.width,
-                out: out.as_mut_ptr(),
-                width: panel.width,
-            };
-            // SAFETY: the instruction set is one this machine has; every column has the piece's values.
-            unsafe { run(isa, transpose) };
-        });
-    });
+/// The matrices `[depth][columns]` of some groups, as they lie in memory.
+#[derive(Clone, Copy)]
+pub(crate) struct Matrix<'a> {
+    pub depth: usize,
+    pub columns: usize,
+    /// One group behind the other.
+    pub values: &'a [f32],
+    /// Values from one group to the next.
+    pub group: usize,
+    pub order: Order<'a>,
 }
 
-/// Packs a matrix whose rows are contiguous: row `k` starts at `row_start(k)` of `source` and has `columns` values.
-///
-/// `out` has [`panels_len`] values, all of which are written.
-pub(crate) fn pack_rows(
-    isa: Isa,
-    source: &[f32],
-    columns: usize,
-    depth: usize,
-    row_start: impl Fn(usize) -> usize + Sync,
-    out: &mut [f32],
-) {
-    let list = panels(isa, columns, depth);
-    out.par_chunks_mut(panel_width(isa) * depth).zip(&list).for_each(|(out, panel)| {
-        out.par_chunks_mut(PIECE * panel.width).enumerate().for_each(|(piece, out)| {
-            for (k, out) in out.chunks_exact_mut(panel.width).enumerate() {
-                let start = row_start(piece * PIECE + k) + panel.first;
-                let (values, padding) = out.split_at_mut(panel.columns);
-                values.copy_from_slice(&source[start..start + panel.columns]);
-                padding.fill(0.0);
+/// How a matrix lies in memory.
+#[derive(Clone, Copy)]
+pub(crate) enum Order<'a> {
+    /// Turned over: `[columns][depth]`.
+    Columns,
+    /// Row by row; each starts where this says.
+    Rows(&'a (dyn Fn(usize) -> usize + Sync)),
+}
+
+/// The packed panels of all groups, `[group][panel]`.
+pub(crate) struct Packed {
+    values: Scratch,
+    /// Values from one group to the next.
+    group: usize,
+}
+
+impl Packed {
+    /// The rows of a panel from the `row`-th on, and what is behind them.
+    pub(crate) fn from_row(&self, group: usize, panel: &Panel, row: usize) -> &[f32] {
+        &self.values[group * self.group + panel.offset + row * panel.width..]
+    }
+}
+
+impl Matrix<'_> {
+    /// The panels of a group.
+    pub(crate) fn panels(&self, isa: Isa) -> Vec<Panel> {
+        panels(isa, self.columns, self.depth)
+    }
+
+    /// Packs the panels, which are those of [`Matrix::panels`], of all groups.
+    pub(crate) fn pack_all(&self, isa: Isa, groups: usize, panels: &[Panel]) -> Packed {
+        let group = panels.last().map_or(0, |last| last.offset + last.width * self.depth);
+        let mut values = take(groups * group);
+        if group > 0 {
+            values.par_chunks_mut(group).enumerate().for_each(|(group, out)| {
+                out.par_chunks_mut(panel_width(isa) * self.depth).zip(panels).for_each(|(out, panel)| {
+                    out.par_chunks_mut(PIECE * panel.width).enumerate().for_each(|(piece, out)| {
+                        let rows = piece * PIECE..self.depth.min((piece + 1) * PIECE);
+                        self.pack(isa, group, panel, rows, out);
+                    });
+                });
+            });
+        }
+        Packed { values, group }
+    }
+
+    /// Packs some rows of one panel, `[rows][width]`, at the front of `out`.
+    ///
+    /// # Panics
+    /// If the matrix does not have the rows, or `out` no room for them.
+    pub(crate) fn pack(&self, isa: Isa, group: usize, panel: &Panel, rows: Range<usize>, out: &mut [f32]) {
+        assert!(rows.end <= self.depth && rows.len() * panel.width <= out.len(), "{rows:?} of {}", self.depth);
+        let values = &self.values[group * self.group..][..self.group];
+        match self.order {
+            Order::Columns => {
+                let columns = &values[panel.first * self.depth..][..panel.columns * self.depth];
+                let transpose = Transpose {
+                    source: columns[rows.start..].as_ptr(),
+                    source_stride: self.depth,
+                    columns: panel.columns,
+                    depth: rows.len(),
+                    out: out.as_mut_ptr(),
+                    width: panel.width,
+                };
+                // SAFETY: the instruction set is one this machine has; every column has the rows, `out` room for them.
+                unsafe { run(isa, transpose) };
             }
-        });
-    });
+            Order::Rows(start) => {
+                for (row, out) in rows.zip(out.chunks_exact_mut(panel.width)) {
+                    let (there, padding) = out.split_at_mut(panel.columns);
+                    there.copy_from_slice(&values[start(row) + panel.first..][..panel.columns]);
+                    padding.fill(0.0);
+                }
+            }
+        }
+    }
 }
 
 /// The values from one tile of [`PackTiles`] to the next.
@@ -185,22 +226,33 @@ mod tests {
     fn panels_hold_every_column_once_and_zeros_behind() {
         for &isa in Isa::available() {
             for (columns, depth) in [(1, 3), (16, 1), (17, 5), (64, 2), (65, 300), (255, 130), (100, 7)] {
-                let by_column = numbers(columns * depth);
-                let by_row: Vec<f32> =
-                    (0..columns * depth).map(|i| by_column[i % columns * depth + i / columns]).collect();
-                let len = panels_len(isa, columns, depth);
-                let (mut a, mut b) = (vec![-1.0; len], vec![-1.0; len]);
-                pack_transposed(isa, &by_column, columns, depth, &mut a);
-                pack_rows(isa, &by_row, columns, depth, |k| k * columns, &mut b);
-                assert_eq!(a, b);
-                let list = panels(isa, columns, depth);
-                assert_eq!(list.iter().map(|p| p.columns).sum::<usize>(), columns);
-                for panel in &list {
-                    for k in 0..depth {
-                        for j in 0..panel.width {
+                let (groups, group) = (3, columns * depth + 2);
+                let by_column = numbers(groups * group);
+                let mut by_row = by_column.clone();
+                for (by_row, by_column) in by_row.chunks_exact_mut(group).zip(by_column.chunks_exact(group)) {
+                    for i in 0..columns * depth {
+                        by_row[i] = by_column[i % columns * depth + i / columns];
+                    }
+                }
+                let start = |row: usize| row * columns;
+                let matrix = |values, order| Matrix { depth, columns, values, group, order };
+                for matrix in [matrix(&by_column, Order::Columns), matrix(&by_row, Order::Rows(&start))] {
+                    let list = matrix.panels(isa);
+                    assert_eq!(list.iter().map(|p| p.columns).sum::<usize>(), columns);
+                    let packed = matrix.pack_all(isa, groups, &list);
+                    for (group, panel) in (0..groups).flat_map(|group| list.iter().map(move |panel| (group, panel))) {
+                        // Some rows alone are packed like all of them.
+                        let rows = depth / 3..depth;
+                        let mut slice = vec![-1.0; rows.len() * panel.width + 1];
+                        matrix.pack(isa, group, panel, rows.clone(), &mut slice);
+                        assert_eq!(slice.pop(), Some(-1.0));
+                        assert_eq!(slice, packed.from_row(group, panel, rows.start)[..slice.len()]);
+                        let first = group * matrix.group + panel.first * depth;
+                        for (i, &value) in packed.from_row(group, panel, 0)[..depth * panel.width].iter().enumerate() {
+                            let (row, column) = (i / panel.width, i % panel.width);
                             let expected =
-                                if j < panel.columns { by_column[(panel.first + j) * depth + k] } else { 0.0 };
-                            assert_eq!(a[panel.offset + k * panel.width + j], expected);
+                                if column < panel.columns { by_column[first + column * depth + row] } else { 0.0 };
+                            assert_eq!(value, expected, "{isa:?} {columns} {depth} {group} {panel:?} {i}");
                         }
                     }
                 }

@@ -2,13 +2,13 @@
 //! pointers, times packed weights.
 //!
 //! The work is a grid of (group, range of panels, chunk of pixels).  How it is cut may follow the number of threads: no
-//! sum crosses a cut, so the bytes do not change.
+//! sum crosses a cut, so the bytes do not change.  See [`Cut`] for who packs the weights.
 
 use super::Shared;
 use super::epilogue::Finish;
 use super::im2col::Im2col;
-use super::microkernel::{MOST_ROWS, RowPlaces, RowsTimesPanel};
-use super::pack::Panel;
+use super::microkernel::{MOST_ROWS, RowPlaces, RowsTimesPanel, panel_width};
+use super::pack::{Matrix, Packed, Panel};
 use super::sampling::Sampling;
 use crate::Store;
 use crate::scratch;
@@ -17,8 +17,9 @@ use rayon::prelude::*;
 
 /// Pixels of a chunk: their sums against one panel stay in the first-level cache.
 const CHUNK: usize = 8 * MOST_ROWS;
-/// Values summed over by one micro-kernel call: such a slice of a panel stays in the first-level cache.
-const DEPTH: usize = 128;
+/// Values summed over by one micro-kernel call.  Such a slice of the widest panel, 128 KiB, stays in the second-level
+/// cache, which is near enough; what counts more is how seldom a tile of sums is begun, added and stored.
+const DEPTH: usize = 512;
 /// Tasks a thread gets, so that a late one is not waited for long.
 const TASKS_PER_THREAD: usize = 4;
 
@@ -50,24 +51,39 @@ pub(crate) struct Product<'a> {
     pub source: &'a [f32],
     /// Source channels of a group.
     pub channels: usize,
-    /// Packed weights, `[group][panel]`.
-    pub weights: &'a [f32],
-    /// Packed weights of a group.
-    pub group_weights: usize,
-    pub panels: &'a [Panel],
-    /// Output channels of a group.
-    pub columns: usize,
+    /// By group, from taps and source channels to output channels.
+    pub weights: Matrix<'a>,
     pub layout: Layout,
     pub store: Store,
     pub finish: Option<Finish>,
 }
 
+/// How the work is cut into tasks.
+struct Cut {
+    /// Pixels of a task.
+    chunk: usize,
+    chunks: usize,
+    /// Ranges of a group's panels.
+    ranges: usize,
+    /// Whether every panel belongs to one task, which packs it slice by slice and multiplies each while it is in a cache.
+    ///
+    /// All pixels are then read anew for every panel, but no weight is written to memory and read back.
+    packs_itself: bool,
+}
+
 /// One cell of the grid of work.
-struct Task {
+struct Task<'a> {
     group: usize,
-    panels: std::ops::Range<usize>,
+    panels: &'a [Panel],
     first: usize,
     count: usize,
+}
+
+/// The weights as a task finds them.
+enum Weights<'a> {
+    Packed(&'a Packed),
+    /// As they lie in memory; room for one slice of a panel.
+    Raw(scratch::Scratch),
 }
 
 /// The pixels of a task as rows.
@@ -91,34 +107,50 @@ impl Product<'_> {
     /// `layout` keeps every pixel of the grid, `groups * columns` values each, inside `out`, apart from one another, and
     /// nobody else touches `out` meanwhile; `finish` fits `out`.
     pub(crate) unsafe fn run(&self, out: Shared) {
-        let pixels = self.sampling.pixels();
-        let wanted = TASKS_PER_THREAD * rayon::current_num_threads();
-        let (mut chunks, mut ranges) = (pixels.div_ceil(CHUNK).max(1), 1);
-        if chunks * self.groups < wanted {
-            ranges = self.panels.len().min(wanted.div_ceil(chunks * self.groups));
-        }
-        if chunks * ranges * self.groups < wanted {
-            chunks = wanted.div_ceil(ranges * self.groups);
-        }
-        let chunk = pixels.div_ceil(chunks).next_multiple_of(MOST_ROWS / 2);
-        let chunks = pixels.div_ceil(chunk);
+        let panels = self.weights.panels(self.isa);
+        let cut = self.cut(panels.len());
+        let packed = (!cut.packs_itself).then(|| self.weights.pack_all(self.isa, self.groups, &panels));
         let padding = scratch::zeros(self.channels);
+        let Cut { chunk, chunks, ranges, .. } = cut;
         (0..self.groups * ranges * chunks).into_par_iter().for_each(|i| {
             let (range, first) = (i / chunks % ranges, i % chunks * chunk);
             let task = Task {
                 group: i / chunks / ranges,
-                panels: range * self.panels.len() / ranges..(range + 1) * self.panels.len() / ranges,
+                panels: &panels[range * panels.len() / ranges..(range + 1) * panels.len() / ranges],
                 first,
-                count: chunk.min(pixels - first),
+                count: chunk.min(self.sampling.pixels() - first),
+            };
+            let weights = match &packed {
+                Some(packed) => Weights::Packed(packed),
+                None => Weights::Raw(scratch::take(DEPTH * panel_width(self.isa))),
             };
             // SAFETY: the tasks' outputs are apart; the rest is the caller's contract.
-            unsafe { self.task(&task, &padding, out) };
+            unsafe { self.task(&task, weights, &padding, out) };
         });
+    }
+
+    fn cut(&self, panels: usize) -> Cut {
+        let (pixels, groups, threads) = (self.sampling.pixels(), self.groups, rayon::current_num_threads());
+        let tasks = groups * panels;
+        let even = 8 * tasks.div_ceil(threads) * threads <= 9 * tasks;
+        if even && groups * self.weights.depth * self.weights.columns > self.source.len() {
+            return Cut { chunk: pixels, chunks: 1, ranges: panels, packs_itself: true };
+        }
+        let wanted = TASKS_PER_THREAD * threads;
+        let (mut chunks, mut ranges) = (pixels.div_ceil(CHUNK).max(1), 1);
+        if chunks * groups < wanted {
+            ranges = panels.min(wanted.div_ceil(chunks * groups));
+        }
+        if chunks * ranges * groups < wanted {
+            chunks = wanted.div_ceil(ranges * groups);
+        }
+        let chunk = pixels.div_ceil(chunks).next_multiple_of(MOST_ROWS / 2);
+        Cut { chunk, chunks: pixels.div_ceil(chunk), ranges, packs_itself: false }
     }
 
     /// # Safety
     /// That of [`Product::run`], for the task's part of the output.
-    unsafe fn task(&self, task: &Task, padding: &[f32], out: Shared) {
+    unsafe fn task(&self, task: &Task, mut weights: Weights, padding: &[f32], out: Shared) {
         let source = self.source[task.group * self.channels..].as_ptr();
         let pitch = self.groups * self.channels;
         let taps = self.sampling.taps.len();
@@ -150,10 +182,10 @@ impl Product<'_> {
             }
         };
         let places: Vec<usize> = self.places(window);
-        for (i, panel) in self.panels[task.panels.clone()].iter().enumerate() {
+        for (i, panel) in task.panels.iter().enumerate() {
             let rows = Rows { pointers: &pointers, taps, depth, padding, places: &places, cold: i == 0 };
             // SAFETY: the pointers have `depth` values behind them for each of `taps` taps; the rest as above.
-            unsafe { self.panel(task, panel, &rows, out) };
+            unsafe { self.panel(task, panel, &rows, &mut weights, out) };
         }
     }
 
@@ -172,10 +204,9 @@ impl Product<'_> {
     ///
     /// # Safety
     /// That of [`Product::run`]; the pointers have `depth` values behind each.
-    unsafe fn panel(&self, task: &Task, panel: &Panel, rows: &Rows, out: Shared) {
+    unsafe fn panel(&self, task: &Task, panel: &Panel, rows: &Rows, weights: &mut Weights, out: Shared) {
         let &Rows { pointers, taps, depth, padding, places, cold } = rows;
-        let channel = task.group * self.columns + panel.first;
-        let weights = &self.weights[task.group * self.group_weights + panel.offset..];
+        let channel = task.group * self.weights.columns + panel.first;
         let finish = self.finish.map(|finish| finish.at_channel(channel));
         // Pixels no tap reaches get one call over nothing, which stores zeros.
         let depth = if taps == 0 { 0 } else { depth };
@@ -186,6 +217,14 @@ impl Product<'_> {
             for from in (0..depth.max(1)).step_by(DEPTH) {
                 let depth_now = DEPTH.min(depth - from);
                 let last = tap + taps_now == taps && from + depth_now == depth;
+                let first = tap * depth + from;
+                let slice = match weights {
+                    Weights::Packed(packed) => packed.from_row(task.group, panel, first),
+                    Weights::Raw(room) => {
+                        self.weights.pack(self.isa, task.group, panel, first..first + taps_now * depth_now, room);
+                        &room[..]
+                    }
+                };
                 let kernel = RowsTimesPanel {
                     rows: task.count,
                     pointers: &pointers[tap * task.count..],
@@ -194,7 +233,7 @@ impl Product<'_> {
                     taps: taps_now,
                     from,
                     depth: depth_now,
-                    panel: weights[(tap * depth + from) * panel.width..].as_ptr(),
+                    panel: slice.as_ptr(),
                     width: panel.width,
                     columns: panel.columns,
                     out: out.get().wrapping_add(channel),

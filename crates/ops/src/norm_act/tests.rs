@@ -253,7 +253,8 @@ proptest! {
                 let stats = statistics(isa, case.shape, &case.z, EPS);
                 [stats.mean, stats.var].concat()
             });
-            assert_close(&got, &moments, 3e-6, &what);
+            // The pivot of a block may lie some deviations off: the digits that it costs are not the sums' fault.
+            assert_close(&got, &moments, 2e-5, &what);
             let got = same_in_any_pool(|| gradients(isa, &case, None, Activation::Identity, None));
             // Three rows may lie close together: what they are divided by is then small.
             assert_close(&got[..expected.len()], &expected, 2e-5, &what);
