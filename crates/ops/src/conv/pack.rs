@@ -74,7 +74,7 @@ pub(crate) struct Packed {
 
 impl Packed {
     /// The rows of a panel from the `row`-th on, and what is behind them.
-    pub(crate) fn from_row(&self, group: usize, panel: &Panel, row: usize) -> &[f32] {
+    pub(crate) fn rows_from(&self, group: usize, panel: &Panel, row: usize) -> &[f32] {
         &self.values[group * self.group + panel.offset + row * panel.width..]
     }
 }
@@ -246,9 +246,9 @@ mod tests {
                         let mut slice = vec![-1.0; rows.len() * panel.width + 1];
                         matrix.pack(isa, group, panel, rows.clone(), &mut slice);
                         assert_eq!(slice.pop(), Some(-1.0));
-                        assert_eq!(slice, packed.from_row(group, panel, rows.start)[..slice.len()]);
+                        assert_eq!(slice, packed.rows_from(group, panel, rows.start)[..slice.len()]);
                         let first = group * matrix.group + panel.first * depth;
-                        for (i, &value) in packed.from_row(group, panel, 0)[..depth * panel.width].iter().enumerate() {
+                        for (i, &value) in packed.rows_from(group, panel, 0)[..depth * panel.width].iter().enumerate() {
                             let (row, column) = (i / panel.width, i % panel.width);
                             let expected =
                                 if column < panel.columns { by_column[first + column * depth + row] } else { 0.0 };

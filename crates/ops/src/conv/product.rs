@@ -11,6 +11,7 @@ use super::microkernel::{MOST_ROWS, RowPlaces, RowsTimesPanel, panel_width};
 use super::pack::{Matrix, Packed, Panel};
 use super::sampling::Sampling;
 use crate::Store;
+use crate::blocks::keep_threads_busy;
 use crate::scratch;
 use crate::simd::{Isa, run};
 use rayon::prelude::*;
@@ -67,7 +68,8 @@ struct Cut {
     ranges: usize,
     /// Whether every panel belongs to one task, which packs it slice by slice and multiplies each while it is in a cache.
     ///
-    /// All pixels are then read anew for every panel, but no weight is written to memory and read back.
+    /// All pixels are then read anew for every panel, but no weight is written to memory and read back: that pays where
+    /// there are more weights than source values, and as many panels as keep all threads busy.
     packs_itself: bool,
 }
 
@@ -130,13 +132,12 @@ impl Product<'_> {
     }
 
     fn cut(&self, panels: usize) -> Cut {
-        let (pixels, groups, threads) = (self.sampling.pixels(), self.groups, rayon::current_num_threads());
-        let tasks = groups * panels;
-        let even = 8 * tasks.div_ceil(threads) * threads <= 9 * tasks;
-        if even && groups * self.weights.depth * self.weights.columns > self.source.len() {
+        let (pixels, groups) = (self.sampling.pixels(), self.groups);
+        let weights = groups * self.weights.depth * self.weights.columns;
+        if weights > self.source.len() && keep_threads_busy(groups * panels) {
             return Cut { chunk: pixels, chunks: 1, ranges: panels, packs_itself: true };
         }
-        let wanted = TASKS_PER_THREAD * threads;
+        let wanted = TASKS_PER_THREAD * rayon::current_num_threads();
         let (mut chunks, mut ranges) = (pixels.div_ceil(CHUNK).max(1), 1);
         if chunks * groups < wanted {
             ranges = panels.min(wanted.div_ceil(chunks * groups));
@@ -219,7 +220,7 @@ impl Product<'_> {
                 let last = tap + taps_now == taps && from + depth_now == depth;
                 let first = tap * depth + from;
                 let slice = match weights {
-                    Weights::Packed(packed) => packed.from_row(task.group, panel, first),
+                    Weights::Packed(packed) => packed.rows_from(task.group, panel, first),
                     Weights::Raw(room) => {
                         self.weights.pack(self.isa, task.group, panel, first..first + taps_now * depth_now, room);
                         &room[..]

@@ -59,6 +59,10 @@ fn awkward() -> Vec<ConvShape> {
         square([2, 11, 9, 1, 17], 3, 1, 1, 1),
         square([1, 13, 10, 3, 64], 7, 2, 3, 1),
         square([1, 6, 7, 15, 31], 3, 2, 1, 1),
+        // Sums of more values than are summed at once, by fewer and by more weights than source values.
+        square([1, 3, 5, 530, 600], 1, 1, 0, 1),
+        square([1, 4, 3, 200, 130], 3, 2, 1, 1),
+        square([2, 20, 15, 530, 20], 1, 1, 0, 1),
     ]
 }
 

@@ -58,14 +58,14 @@ pub(crate) fn exists(shape: &ConvShape, pass: Pass) -> bool {
 
 /// The tile that pays for a pass of this shape, or `None` where the direct kernels are as good or the only ones.
 pub(crate) fn applies(shape: &ConvShape, pass: Pass) -> Option<Tile> {
-    if !exists(shape, pass) || shape.c_in.min(shape.c_out) < FEWEST_CHANNELS {
+    let fewest = if pass == Pass::BackwardWeight { FEWEST_GRADIENT_CHANNELS } else { FEWEST_CHANNELS };
+    if !exists(shape, pass) || shape.c_in.min(shape.c_out) < fewest {
         return None;
     }
     let tiled = if pass == Pass::BackwardInput { transposed(shape)? } else { *shape };
-    let (two, four) = (cost(&tiled, Tile::Two), cost(&tiled, Tile::Four));
+    let (two, four) = (cost(&tiled, pass, Tile::Two), cost(&tiled, pass, Tile::Four));
     let (tile, least) = if two < four { (Tile::Two, two) } else { (Tile::Four, four) };
-    let packing = if pass == Pass::BackwardWeight { 0.0 } else { FILTER_PACKING };
-    (least < LEAST_GAIN * (direct_cost(shape) + packing)).then_some(tile)
+    (least < LEAST_GAIN * direct_cost(shape)).then_some(tile)
 }
 
 // The costs were fitted to measured times of all passes, on maps from 7x7 to 256x256 with 16 to 2048 channels and dilations
@@ -73,24 +73,28 @@ pub(crate) fn applies(shape: &ConvShape, pass: Pass) -> Option<Tile> {
 
 /// Fewer channels fill no lanes.
 const FEWEST_CHANNELS: usize = 16;
+/// In the gradient of the weights, the transforms of fewer channels cost more than the products save.
+const FEWEST_GRADIENT_CHANNELS: usize = 64;
 /// Winograd's cost is to be this share of the direct one or less, to be worth its rounding.
 const LEAST_GAIN: f64 = 0.9;
-/// The transforms of a tile, in products of one of its positions with sixteen channels.
-const TILE_TRANSFORM: f64 = 12.0;
+/// A multiplication beside one of the direct kernels': the products are small, and the sums of every position go through
+/// memory.
+const MULTIPLICATION: f64 = 1.1;
+const GRADIENT_MULTIPLICATION: f64 = 1.5;
+/// The transforms of a tile, in products of one of its positions with a channel.
+const TILE_TRANSFORM: f64 = 6.0;
 /// The transforms of filters, in products of that many tiles.
-const FILTER_TRANSFORMS: [f64; 2] = [30.0, 20.0];
-/// What the direct kernels spend on bringing the nine taps of a filter into panels: a third of the three hundred measured.
-/// The rest would only move maps of some hundred pixels, where the gain is microseconds and the price is rounding.
-const FILTER_PACKING: f64 = 100.0;
+const FILTER_TRANSFORMS: [f64; 2] = [8.0, 14.0];
 
-fn cost(shape: &ConvShape, tile: Tile) -> f64 {
+fn cost(shape: &ConvShape, pass: Pass, tile: Tile) -> f64 {
     let (outputs, filters) = match tile {
         Tile::Two => (2, FILTER_TRANSFORMS[0]),
         Tile::Four => (4, FILTER_TRANSFORMS[1]),
     };
     let positions = ((outputs + 2) * (outputs + 2)) as f64;
     let transforms = TILE_TRANSFORM / shape.c_in as f64 + TILE_TRANSFORM / shape.c_out as f64;
-    positions * (grid::tile_count(shape, outputs) as f64 * (1.0 + transforms) + filters)
+    let multiplication = if pass == Pass::BackwardWeight { GRADIENT_MULTIPLICATION } else { MULTIPLICATION };
+    positions * (grid::tile_count(shape, outputs) as f64 * (multiplication + transforms) + filters)
 }
 
 /// The multiplications of the direct kernels, which skip taps on padding.

@@ -4,16 +4,16 @@
 //! is cut where its larger operand lies:
 //!
 //! * [`Cut::Tiles`]: all filters are transformed once and every task takes a chunk of tiles through to the output.  For
-//!   maps of many tiles, whose filters fit the last cache.
+//!   maps of many tiles, whose filters stay in a core's own cache.
 //! * [`Cut::Panels`]: all tiles are transformed once and every task takes a panel of destination channels, whose filters it
-//!   transforms as it goes.  For small maps with many channels, whose transformed filters would be
-//!   four times the weights, written to memory and read back.
+//!   transforms as it goes.  For more filters than that, which would be written to memory and read back.
 
-use super::grid::Grid;
+use super::grid::{Grid, tile_count};
 use super::layout::{Layout, odd_lines};
 use super::lines::{Lines, positions};
 use super::transforms::{Inputs, Outputs};
 use super::weights::{FILTER_DEPTH, PanelFilters, Weights, taps_len};
+use crate::blocks::keep_threads_busy;
 use crate::conv::epilogue::Finish;
 use crate::conv::microkernel::{RowPlaces, RowsTimesPanel, panel_width};
 use crate::conv::pack::{Panel, panels};
@@ -43,8 +43,8 @@ const MOST_TASK_TILES: usize = 192;
 const SHARED_TILE_VALUES: usize = 4 << 20;
 /// Tiles that pay for transforming a panel's filters once more.
 const FEWEST_SHARED_TILES: usize = 96;
-/// Values of transformed filters beyond which they are not kept.
-const KEPT_FILTER_VALUES: usize = 2 << 20;
+/// Values of transformed filters beyond which they are not kept: what the second-level cache of a core holds.
+const KEPT_FILTER_VALUES: usize = 512 << 10;
 
 /// A correlation of stride 1 over `shape`, whose `c_in` are the channels that are summed over.
 ///
@@ -75,6 +75,7 @@ struct Work {
 
 /// Transformed tiles: `[position][tile][channel]`.
 struct TransformedTiles<'a> {
+    /// From the first of the tiles on.
     values: &'a [f32],
     layout: Layout,
     tiles: Range<usize>,
@@ -82,7 +83,16 @@ struct TransformedTiles<'a> {
 
 /// The cut that moves less memory, by shape alone.
 pub(super) fn cut<L: Lines>(shape: &ConvShape) -> Cut {
-    if positions::<L>() * shape.c_in * shape.c_out > KEPT_FILTER_VALUES { Cut::Panels } else { Cut::Tiles }
+    let filters = positions::<L>() * shape.c_in * shape.c_out;
+    let more_than_tiles = shape.c_out > tile_count(shape, L::OUTPUTS);
+    if filters > KEPT_FILTER_VALUES || more_than_tiles { Cut::Panels } else { Cut::Tiles }
+}
+
+/// The fewest parts of `tiles` with which the panels keep all threads busy, or the most that are worth it: every part
+/// transforms the filters once more.
+fn parts(panels: usize, tiles: usize) -> usize {
+    let most = (tiles / FEWEST_TASK_TILES).max(1);
+    (1..most).find(|parts| keep_threads_busy(panels * parts)).unwrap_or(most)
 }
 
 impl Product<'_> {
@@ -129,10 +139,14 @@ impl Product<'_> {
         for index in 0..chunks {
             let tiles = index * chunk..grid.len().min((index + 1) * chunk);
             self.transform_all_tiles::<L>(grid, &tiles, &mut values, layout);
-            let tiles = TransformedTiles { values: &values, layout, tiles };
-            panels.par_iter().for_each_init(
-                || self.work::<L>(chunk, Cut::Panels),
-                |work, panel| {
+            let parts = parts(panels.len(), tiles.len());
+            (0..panels.len() * parts).into_par_iter().for_each_init(
+                || self.work::<L>(tiles.len().div_ceil(parts), Cut::Panels),
+                |work, task| {
+                    let (panel, part) = (&panels[task / parts], task % parts);
+                    let (first, end) = (part * tiles.len() / parts, (part + 1) * tiles.len() / parts);
+                    let values = &values[layout.offset(first, 0)..];
+                    let tiles = TransformedTiles { values, layout, tiles: tiles.start + first..tiles.start + end };
                     for from in (0..depth).step_by(FILTER_DEPTH) {
                         let depths = from..depth.min(from + FILTER_DEPTH);
                         let (depth, position) = (depths.len(), odd_lines(depths.len() * panel.width));
@@ -193,7 +207,7 @@ impl Product<'_> {
     ) {
         let rows = tiles.tiles.len();
         for position in 0..positions::<L>() {
-            let matrix = &tiles.values[position * tiles.layout.position..][..tiles.layout.position];
+            let matrix = &tiles.values[position * tiles.layout.position..];
             work.rows.clear();
             work.rows.extend((0..rows).map(|tile| matrix[tiles.layout.offset(tile, 0)..].as_ptr()));
             for begin in (0..filters.depth).step_by(PRODUCT_DEPTH) {

@@ -242,8 +242,11 @@ fn the_tile_follows_the_shape() {
     assert_eq!(tile(2, 104, [64, 128], 1), Some(Tile::Four));
     assert_eq!(tile(1, 33, [2048, 256], 6), Some(Tile::Two));
     assert_eq!(tile(1, 33, [2048, 256], 12), None);
+    assert_eq!(tile(1, 13, [512, 1024], 1), Some(Tile::Two));
     assert_eq!(tile(1, 7, [512, 512], 1), None);
     assert_eq!(tile(2, 416, [3, 32], 1), None);
+    let gradient = |channels| applies(&shape(2, [104; 2], channels, [1, 1], 1), Pass::BackwardWeight);
+    assert_eq!((gradient([64, 128]), gradient([32, 64])), (Some(Tile::Four), None));
 }
 
 #[test]
