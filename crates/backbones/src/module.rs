@@ -59,10 +59,13 @@ mod tests {
         let stage = *backbone.stages().last().unwrap();
         assert_eq!(map.dims(), [2, stage.channels, 64 / stage.stride, 32 / stage.stride]);
         assert_eq!(map.dtype(), DType::F32);
-        // A picture alone has the features that it has in a batch, and a pixel's channels stay together.
+        // A picture alone has the features that it has in a batch, but for rounding: the fast algorithms are chosen by the
+        // batch, too.  And a pixel's channels stay together.
         let alone = features.forward_t(&xs.narrow(0, 1, 1).unwrap(), false).unwrap();
         let values = |tensor: &Tensor| tensor.flatten_all().unwrap().to_vec1::<f32>().unwrap();
-        assert_eq!(values(&alone), values(&map.narrow(0, 1, 1).unwrap()));
+        let (alone, batched) = (values(&alone), values(&map.narrow(0, 1, 1).unwrap()));
+        assert_eq!(alone.len(), batched.len());
+        assert!(alone.iter().zip(&batched).all(|(a, b)| (a - b).abs() <= 1e-5), "{alone:?} {batched:?}");
         let pixels = xs.permute((0, 2, 3, 1)).unwrap().contiguous().unwrap();
         let ours = evaluate_tensor(&params, &pixels, |pass, x| backbone.forward(pass, x)).unwrap().pop().unwrap();
         let (dims, theirs) = (ours.dims(), values(&map));

@@ -9,11 +9,7 @@ use std::hint::black_box;
 
 use criterion::{Criterion, Throughput};
 use operands::{criterion, layer, numbers};
-use wrs_ops::conv::{
-    Algorithms, ConvShape, Epilogue, Pass, Tile, conv2d, conv2d_backward_input, conv2d_backward_weight,
-    winograd_exists, winograd_pass,
-};
-use wrs_ops::{ShapeError, Store};
+use wrs_ops::conv::{ConvShape, Pass, Tile, forced_pass, winograd_exists};
 
 /// Name, batch, channels in and out, kernel, stride, dilation, side.
 const LAYERS: [(&str, [usize; 7]); 15] = [
@@ -37,15 +33,6 @@ const LAYERS: [(&str, [usize; 7]); 15] = [
 const PASSES: [(&str, Pass); 3] =
     [("forward", Pass::Forward), ("input", Pass::BackwardInput), ("weight", Pass::BackwardWeight)];
 
-/// The direct kernels.
-fn direct(shape: &ConvShape, pass: Pass, [first, second]: [&[f32]; 2], out: &mut [f32]) -> Result<(), ShapeError> {
-    match pass {
-        Pass::Forward => conv2d(shape, first, second, &Epilogue::default(), out, Algorithms::Exact),
-        Pass::BackwardInput => conv2d_backward_input(shape, first, second, out, Store::Overwrite, Algorithms::Exact),
-        Pass::BackwardWeight => conv2d_backward_weight(shape, first, second, out, Store::Overwrite, Algorithms::Exact),
-    }
-}
-
 fn time(criterion: &mut Criterion, name: &str, shape: &ConvShape) {
     let (x, weight, gy) = (numbers(shape.x_len()), numbers(shape.weight_len()), numbers(shape.y_len()));
     let mut group = criterion.benchmark_group(name);
@@ -56,15 +43,12 @@ fn time(criterion: &mut Criterion, name: &str, shape: &ConvShape) {
             Pass::BackwardInput => ([&gy[..], &weight], x.clone()),
             Pass::BackwardWeight => ([&x[..], &gy], weight.clone()),
         };
-        group.bench_function(format!("{of}/direct"), |b| {
-            b.iter(|| direct(shape, pass, black_box(operands), &mut out));
-        });
-        if !winograd_exists(shape, pass) {
-            continue;
-        }
-        for (by, tile) in [("winograd-2", Tile::Two), ("winograd-4", Tile::Four)] {
+        for (by, tile) in [("direct", None), ("winograd-2", Some(Tile::Two)), ("winograd-4", Some(Tile::Four))] {
+            if tile.is_some() && !winograd_exists(shape, pass) {
+                continue;
+            }
             group.bench_function(format!("{of}/{by}"), |b| {
-                b.iter(|| winograd_pass(shape, pass, tile, black_box(operands), &mut out));
+                b.iter(|| forced_pass(shape, pass, tile, black_box(operands), &mut out));
             });
         }
     }

@@ -11,11 +11,8 @@ mod operands;
 use std::time::{Duration, Instant};
 
 use operands::{layer, numbers};
-use wrs_ops::conv::{
-    Algorithms, ConvShape, Epilogue, Pass, Tile, chosen_tile, conv2d, conv2d_backward_input, conv2d_backward_weight,
-    winograd_exists, winograd_pass,
-};
-use wrs_ops::{ShapeError, Store};
+use wrs_ops::ShapeError;
+use wrs_ops::conv::{Algorithms, ConvShape, Pass, Tile, chosen_tile, forced_pass, winograd_exists};
 
 /// Which passes of a layer a run needs.
 #[derive(Clone, Copy, PartialEq)]
@@ -130,23 +127,6 @@ const ALGORITHMS: [(&str, Option<Tile>); 3] = [("direct", None), ("F2", Some(Til
 /// Regrets above this are told again at the end.
 const WORTH_TELLING: f64 = 0.1;
 
-/// One pass by one algorithm.
-fn pass_by(
-    shape: &ConvShape,
-    pass: Pass,
-    tile: Option<Tile>,
-    [first, second]: [&[f32]; 2],
-    out: &mut [f32],
-) -> Result<(), ShapeError> {
-    const EXACT: Algorithms = Algorithms::Exact;
-    match (tile, pass) {
-        (Some(tile), _) => winograd_pass(shape, pass, tile, [first, second], out),
-        (None, Pass::Forward) => conv2d(shape, first, second, &Epilogue::default(), out, EXACT),
-        (None, Pass::BackwardInput) => conv2d_backward_input(shape, first, second, out, Store::Overwrite, EXACT),
-        (None, Pass::BackwardWeight) => conv2d_backward_weight(shape, first, second, out, Store::Overwrite, EXACT),
-    }
-}
-
 /// The least time of every algorithm, in milliseconds; infinite where it does not exist.
 fn least(shape: &ConvShape, pass: Pass) -> Result<[f64; 3], ShapeError> {
     let (x, weight, gy) = (numbers(shape.x_len()), numbers(shape.weight_len()), numbers(shape.y_len()));
@@ -162,7 +142,7 @@ fn least(shape: &ConvShape, pass: Pass) -> Result<[f64; 3], ShapeError> {
                 continue;
             }
             let before = Instant::now();
-            pass_by(shape, pass, tile, operands, &mut out)?;
+            forced_pass(shape, pass, tile, operands, &mut out)?;
             // The first round finds cold caches and makes the work space.
             if rounds > 0 {
                 *time = time.min(before.elapsed().as_secs_f64() * 1e3);

@@ -29,7 +29,7 @@ mod transpose;
 mod winograd;
 
 pub use epilogue::Epilogue;
-pub use forced::{chosen_tile, winograd_exists, winograd_pass};
+pub use forced::{chosen_tile, forced_pass, winograd_exists};
 pub use shape::ConvShape;
 pub use winograd::{Pass, Tile};
 
@@ -39,10 +39,10 @@ use crate::{ShapeError, Store, check_len};
 /// Which algorithms may be chosen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Algorithms {
-    /// The fastest for the shape; Winograd's rounds a little more.
+    /// The fastest for the shape; Winograd's rounds a little more, and so do long sums.
     #[default]
     Fast,
-    /// The direct ones only, whose sums are those of the definition.
+    /// The direct ones only, whose sums are those of the definition, in short runs.
     Exact,
 }
 
@@ -177,7 +177,7 @@ fn forward_with(
     } else if shape.is_depthwise() {
         depthwise::forward(isa, shape, x, weight, epilogue, y);
     } else {
-        direct_forward::forward(isa, shape, x, weight, epilogue, y);
+        direct_forward::forward(isa, shape, x, weight, epilogue, y, algorithms);
     }
 }
 
@@ -196,7 +196,7 @@ fn backward_input_with(
     } else if shape.is_depthwise() {
         depthwise::backward_input(isa, shape, gy, weight, gx, store);
     } else {
-        direct_input::backward(isa, shape, gy, weight, gx, store);
+        direct_input::backward(isa, shape, gy, weight, gx, store, algorithms);
     }
 }
 

@@ -1,9 +1,9 @@
 //! The forward pass as one implicit matrix product.
 
 use super::pack::{Matrix, Order};
-use super::product::{Gather, Layout, Product};
+use super::product::{Gather, Layout, Product, summed_at_once};
 use super::sampling::Sampling;
-use super::{ConvShape, Epilogue, Shared};
+use super::{Algorithms, ConvShape, Epilogue, Shared};
 use crate::Store;
 use crate::simd::{Isa, LANES};
 
@@ -18,7 +18,15 @@ pub(super) fn gather(shape: &ConvShape) -> Gather {
 }
 
 /// [`super::conv2d`], lengths already checked.
-pub(super) fn forward(isa: Isa, shape: &ConvShape, x: &[f32], weight: &[f32], epilogue: &Epilogue, y: &mut [f32]) {
+pub(super) fn forward(
+    isa: Isa,
+    shape: &ConvShape,
+    x: &[f32],
+    weight: &[f32],
+    epilogue: &Epilogue,
+    y: &mut [f32],
+    algorithms: Algorithms,
+) {
     let (columns, depth) = (shape.group_out(), shape.taps() * shape.group_in());
     let row = shape.out_w() * shape.c_out;
     let product = Product {
@@ -30,6 +38,7 @@ pub(super) fn forward(isa: Isa, shape: &ConvShape, x: &[f32], weight: &[f32], ep
         channels: shape.group_in(),
         weights: Matrix { depth, columns, values: weight, group: columns * depth, order: Order::Columns },
         layout: Layout { origin: 0, strides: [shape.out_h() * row, row, shape.c_out] },
+        at_once: summed_at_once(algorithms),
         store: Store::Overwrite,
         finish: epilogue.finish(),
     };

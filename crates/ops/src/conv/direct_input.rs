@@ -4,19 +4,27 @@
 //! the output pixels, and no multiplication is spent on the zeros a strided convolution would insert.
 
 use super::pack::{Matrix, Order};
-use super::product::{Gather, Layout, Product};
+use super::product::{Gather, Layout, Product, summed_at_once};
 use super::sampling::Sampling;
-use super::{ConvShape, Shared};
+use super::{Algorithms, ConvShape, Shared};
 use crate::Store;
 use crate::simd::Isa;
 
 /// [`super::conv2d_backward_input`], lengths already checked.
-pub(super) fn backward(isa: Isa, shape: &ConvShape, gy: &[f32], weight: &[f32], gx: &mut [f32], store: Store) {
+pub(super) fn backward(
+    isa: Isa,
+    shape: &ConvShape,
+    gy: &[f32],
+    weight: &[f32],
+    gx: &mut [f32],
+    store: Store,
+    algorithms: Algorithms,
+) {
     let out = Shared::new(gx);
     for row in 0..shape.stride[0].min(shape.h) {
         for column in 0..shape.stride[1].min(shape.w) {
             // SAFETY: classes are apart from one another, and `gx` is ours alone.
-            unsafe { class(isa, shape, [row, column], gy, weight, out, store) }
+            unsafe { class(isa, shape, [row, column], [gy, weight], out, store, algorithms) }
         }
     }
 }
@@ -25,7 +33,15 @@ pub(super) fn backward(isa: Isa, shape: &ConvShape, gy: &[f32], weight: &[f32], 
 ///
 /// # Safety
 /// `out` has the input's values, and nobody else touches those of the class meanwhile.
-unsafe fn class(isa: Isa, shape: &ConvShape, class: [usize; 2], gy: &[f32], weight: &[f32], out: Shared, store: Store) {
+unsafe fn class(
+    isa: Isa,
+    shape: &ConvShape,
+    class: [usize; 2],
+    [gy, weight]: [&[f32]; 2],
+    out: Shared,
+    store: Store,
+    algorithms: Algorithms,
+) {
     let (sampling, taps) = Sampling::backward(shape, class);
     let (columns, channels) = (shape.group_in(), shape.group_out());
     let start = |k: usize| (k % channels * shape.taps() + taps[k / channels]) * columns;
@@ -48,6 +64,7 @@ unsafe fn class(isa: Isa, shape: &ConvShape, class: [usize; 2], gy: &[f32], weig
             origin: class[0] * row + class[1] * pixel,
             strides: [shape.h * row, shape.stride[0] * row, shape.stride[1] * pixel],
         },
+        at_once: summed_at_once(algorithms),
         store,
         finish: None,
     };

@@ -34,24 +34,25 @@ fn a_folded_norm_is_the_norm_of_the_convolution() {
 }
 
 #[test]
-fn a_named_tile_is_the_convolution_and_refuses_what_it_cannot_compute() {
+fn a_named_algorithm_is_the_convolution_and_refuses_what_it_cannot_compute() {
     let s = square([1, 9, 7, 17, 20], 3, 1, 1, 1);
     let case = Case::new(&s);
-    for tile in [Tile::Two, Tile::Four] {
+    for tile in [None, Some(Tile::Two), Some(Tile::Four)] {
         let (mut y, mut gx, mut gw) =
             (vec![f32::NAN; s.y_len()], vec![f32::NAN; s.x_len()], vec![f32::NAN; s.weight_len()]);
-        winograd_pass(&s, Pass::Forward, tile, [&case.x, &case.weight], &mut y).unwrap();
-        winograd_pass(&s, Pass::BackwardInput, tile, [&case.gy, &case.weight], &mut gx).unwrap();
-        winograd_pass(&s, Pass::BackwardWeight, tile, [&case.x, &case.gy], &mut gw).unwrap();
+        forced_pass(&s, Pass::Forward, tile, [&case.x, &case.weight], &mut y).unwrap();
+        forced_pass(&s, Pass::BackwardInput, tile, [&case.gy, &case.weight], &mut gx).unwrap();
+        forced_pass(&s, Pass::BackwardWeight, tile, [&case.x, &case.gy], &mut gw).unwrap();
         for (got, expected, what) in [(&y, &case.y, "y"), (&gx, &case.gx, "gx"), (&gw, &case.gw, "gw")] {
             crate::oracle::assert_close(got, expected, 1e-5, what);
         }
-        let error = winograd_pass(&s, Pass::Forward, tile, [&case.x[1..], &case.weight], &mut y).unwrap_err();
+        let error = forced_pass(&s, Pass::Forward, tile, [&case.x[1..], &case.weight], &mut y).unwrap_err();
         assert_eq!(error.what, "x");
         let strided = ConvShape { stride: [2; 2], ..s };
         assert!(!winograd_exists(&strided, Pass::Forward));
-        let error = winograd_pass(&strided, Pass::Forward, tile, [&case.x, &case.weight], &mut y).unwrap_err();
-        assert_eq!(error.what, "convolution");
+        let error = forced_pass(&strided, Pass::Forward, tile, [&case.x, &case.weight], &mut y).unwrap_err();
+        // The direct kernels refuse the length alone.
+        assert_eq!(error.what, if tile.is_some() { "convolution" } else { "y" });
     }
     assert_eq!(chosen_tile(&s, Pass::Forward, Algorithms::Exact), None);
 }
