@@ -2,7 +2,8 @@
 //!
 //! A training step asks for the same sizes over and over; handing the pages back to the system each time costs more than
 //! some layers do.  Most buffers are pieces of slabs, so that what one layer is done with serves the next one's other sizes;
-//! see [`slab`].  Large ones are whole allocations that wait for a request of like size; see [`whole`].
+//! see [`slab`].  Large ones are whole allocations that wait for a request of like size; see [`whole`].  What did not come out
+//! of the pool never enters it: a picture a step, say, for which nobody asks again, would pile up.
 //!
 //! Buffers of the pool begin on a cache line: the allocator's large blocks begin sixteen bytes behind one, and there every
 //! access of sixteen lanes touches two lines.
@@ -41,6 +42,9 @@ pub struct Scratch {
 
 /// Only touched through [`Scratch::values`] as long as those are there.
 enum Storage {
+    /// The system's.
+    Own(Vec<f32>),
+    /// The pool's.
     Whole(Vec<f32>),
     Piece(Piece),
 }
@@ -60,10 +64,10 @@ pub fn take(len: usize) -> Scratch {
     // In tests every buffer is a block of its own, in which a sanitizer sees who leaves his, and who reads what was not
     // written for him finds no number.
     if cfg!(test) {
-        return Scratch::aligned(vec![f32::NAN; storage], len);
+        return Scratch::aligned(vec![f32::NAN; storage], len, Storage::Own);
     }
     if storage < LEAST_POOLED {
-        return Scratch::aligned(vec![0.0; storage], len);
+        return Scratch::aligned(vec![0.0; storage], len, Storage::Own);
     }
     if len <= MOST_CUT.load(Ordering::Relaxed) {
         let piece = lock(&SLABS).take(len);
@@ -71,7 +75,7 @@ pub fn take(len: usize) -> Scratch {
     }
     // What makes room is freed after the lock.
     let (found, _evicted) = lock(&WAITING).take(storage);
-    Scratch::aligned(found.unwrap_or_else(|| vec![0.0; storage]), len)
+    Scratch::aligned(found.unwrap_or_else(|| vec![0.0; storage]), len, Storage::Whole)
 }
 
 /// A buffer of `len` zeros.
@@ -105,20 +109,20 @@ fn to_line(at: *const f32) -> usize {
 
 impl Scratch {
     /// `len` values that begin on a cache line, of storage that has a line more.
-    fn aligned(values: Vec<f32>, len: usize) -> Self {
+    fn aligned(values: Vec<f32>, len: usize, storage: fn(Vec<f32>) -> Storage) -> Self {
         let start = to_line(values.as_ptr());
-        Self::part(values, start, len)
+        Self::part(values, start, len, storage)
     }
 
-    fn part(mut values: Vec<f32>, start: usize, len: usize) -> Self {
+    fn part(mut values: Vec<f32>, start: usize, len: usize, storage: fn(Vec<f32>) -> Storage) -> Self {
         let at = NonNull::from(&mut values[start..][..len]).cast();
-        Self { values: at, len, storage: Storage::Whole(values) }
+        Self { values: at, len, storage: storage(values) }
     }
 
     /// The values as a plain vector, out of the pool for good.
     pub fn into_vec(mut self) -> Vec<f32> {
         match &mut self.storage {
-            Storage::Whole(values) if values.as_ptr() == self.values.as_ptr() && values.len() == self.len => {
+            Storage::Own(values) if values.as_ptr() == self.values.as_ptr() && values.len() == self.len => {
                 std::mem::take(values)
             }
             _ => self.to_vec(),
@@ -128,10 +132,10 @@ impl Scratch {
 
 impl Drop for Scratch {
     fn drop(&mut self) {
-        match std::mem::replace(&mut self.storage, Storage::Whole(Vec::new())) {
+        match std::mem::replace(&mut self.storage, Storage::Own(Vec::new())) {
             Storage::Piece(piece) => lock(&SLABS).give(piece),
-            Storage::Whole(values) if values.len() >= LEAST_POOLED && !cfg!(test) => lock(&WAITING).give(values),
-            Storage::Whole(_) => {}
+            Storage::Whole(values) => lock(&WAITING).give(values),
+            Storage::Own(_) => {}
         }
     }
 }
@@ -154,7 +158,7 @@ impl DerefMut for Scratch {
 impl From<Vec<f32>> for Scratch {
     fn from(values: Vec<f32>) -> Self {
         let len = values.len();
-        Self::part(values, 0, len)
+        Self::part(values, 0, len, Storage::Own)
     }
 }
 

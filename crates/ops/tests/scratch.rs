@@ -1,6 +1,6 @@
 //! The pool as other crates meet it: in the kernels' own tests every buffer is a block of its own.
 
-#![allow(clippy::float_cmp)] // nothing is computed
+#![allow(clippy::float_cmp, clippy::unwrap_used)] // nothing is computed; tests
 
 use wrs_ops::scratch::{Scratch, keep_little, take};
 
@@ -36,6 +36,21 @@ fn buffers_are_apart_come_back_and_leave_the_pool() {
         drop(filled(len, 5.0));
         assert_eq!(left.len(), len);
         assert!(holds(&left, 1.0), "whoever takes the storage next does not own what left");
+    }
+
+    #[cfg(target_os = "linux")]
+    {
+        let resident = || {
+            let status = std::fs::read_to_string("/proc/self/status").unwrap();
+            let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+            line.trim().trim_end_matches(" kB").parse::<usize>().unwrap() << 10
+        };
+        let before = resident();
+        for len in [100_001, 1_000_001, 5_000_000].repeat(30) {
+            drop(Scratch::from(vec![1.0; len]));
+        }
+        let more = resident().saturating_sub(before);
+        assert!(more < 200 << 20, "{more} bytes more: what came from outside piles up");
     }
 
     let (piece, whole) = (filled(LENGTHS[1], 1.0), filled(LENGTHS[2], 2.0));
