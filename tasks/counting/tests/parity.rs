@@ -1,7 +1,9 @@
 //! The full-size network against PyTorch: outputs, every gradient, running statistics, and short trainings with and without WRS.
 //!
 //! The goldens come from the references' scripts, whose arithmetic is f64; the command that made each stands in its
-//! metadata (of the `.safetensors`) or its `args` (of the curves).  At 75x109 every pooling but one drops a row or a column.
+//! metadata (of the `.safetensors`) or its `args` (of the curves).  At 75x101 every pooling drops a row or a column,
+//! and no pre-activation lies so near its kink that a rounding bends a gradient (at 75x109 one of the fifth layer of the back end
+//! does: 1e-3 of its norm's gradients).
 //!
 //! The curves' learning rates are small, so that a loss tells a wrong formula from a rounding: with Adam at 1e-4, parameters
 //! changed by half a unit in the last place moved the third loss by 8e-4 in f64, more than PyTorch's f32 runs were off; at
@@ -34,7 +36,7 @@ fn assert_holds(report: &Report) {
 fn outputs_gradients_and_statistics_are_pytorchs() {
     let network = network();
     let tensors = network.params.iter().len();
-    let report = judge_parity(network, &golden("csrnet_75x109.safetensors"), Algorithms::Exact).unwrap();
+    let report = judge_parity(network, &golden("csrnet_75x101.safetensors"), Algorithms::Exact).unwrap();
     assert_holds(&report);
     // The golden speaks of every tensor of ours (and the input), so the two lists of names are one.
     let judged = report.findings.iter().filter(|f| f.group == "grad.norm" || f.group == "stats").count();
@@ -57,7 +59,7 @@ fn trainings_follow_pytorchs() {
 #[ignore = "takes a quarter of a minute: every golden by both families of kernels"]
 fn every_golden_holds_by_both_families_of_kernels() {
     for algorithms in [Algorithms::Exact, Algorithms::Fast] {
-        for size in ["75x109", "64x96"] {
+        for size in ["75x101", "64x96"] {
             assert_holds(&judge_parity(network(), &golden(&format!("csrnet_{size}.safetensors")), algorithms).unwrap());
         }
         for curve in ["adam_wrs", "sgd_literal", "sgd"] {
